@@ -1,10 +1,10 @@
-"""One game on one device, played on random images and timed."""
+"""Times the training of one game on one device, with random images."""
 
 from __future__ import annotations
 
 import os
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as papergan.settings has it, before torch is loaded
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in papergan.settings, before torch is loaded
 
 import resource
 import statistics
@@ -36,7 +36,7 @@ from papergan.training.numerics import autocast_type, choose_device
 from papergan.training.train_settings import TrainSettings
 from papergan.training.trainer import Trainer
 
-PIXELS = 4096 * 32 * 32  # of all random images together, whatever their size
+PIXELS = 4096 * 32 * 32  # of all random images together, for any image size
 REPORTS = 5
 
 
@@ -64,13 +64,13 @@ class Bench:
         )
 
     def loop(self, steps: int, warm_up: int) -> list[float]:
-        """Images per second of each report of `Trainer` itself, after the warm-up."""
+        """Images per second in each report of `Trainer` itself, after the warm-up."""
         rows: list[Row] = []
         every = max(steps // REPORTS, 1)
 
         def report(row: Row) -> None:
             rows.append(row)
-            self.peak_memory = peak_memory(self.device)  # now, since the save at the end is no part of a step
+            self.peak_memory = peak_memory(self.device)  # now, since the save at the end is not part of a step
 
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
@@ -78,9 +78,9 @@ class Bench:
         return [row["images_per_second"] for row in rows if row["step"] > warm_up + every / 2]
 
     def host(self, steps: int) -> float:
-        """The share of a step that the host spends in Python and dispatch, 0 to 1; median of `steps`, after one.
+        """The share of a step that the host spends in Python and dispatch, 0 to 1; median of `steps` after one more.
 
-        An upper bound: on a GPU the host may wait for room in the queue, on a CPU the profiler itself counts.
+        An upper bound: on a GPU the host may wait for space in the queue, on a CPU it includes the profiler.
         """
         kind = OnGPU if self.device.type == "cuda" else OnCPU
         kind.shares.clear()
@@ -88,18 +88,18 @@ class Bench:
         return statistics.median(kind.shares[1:])
 
     def _train(self, kind: type[Trainer], steps: int, every: int, report: Callable[[Row], None]) -> None:
-        """The loop, with every setting of the recipe that the loop knows."""
+        """Run the training loop, with every setting of the recipe that the loop knows."""
         asked = self.recipe.training.model_dump()
         settings = {field.name: asked[field.name] for field in fields(TrainSettings) if field.name in asked}
         if self.process_group is not None:
-            settings["cuda_graphs"] = False  # as the pipeline has it
+            settings["cuda_graphs"] = False  # as in the pipeline
         settings = TrainSettings(**settings | {"steps": steps, "report_every": every, "save_minutes": 1e9})
         with tempfile.TemporaryDirectory() as folder:
             store = CheckpointStore(Path(folder), "benchmark")
             kind(self.game, self.batches(), settings, store, Callbacks(report=report, **self._others())).run()
 
     def _others(self) -> dict[str, Any]:
-        """Who else is told of every step; empty without other ranks, whom older versions of the library do not know."""
+        """Callbacks that announce every step to other ranks; empty without any, as older library versions have none."""
         if self.process_group is None:
             return {}
         from papergan.training.leader import Leader
@@ -111,7 +111,7 @@ class Bench:
         return {"leader": Leader(self.process_group, about)}
 
     def parts(self, steps: int) -> dict[str, float]:
-        """Milliseconds of each part of a mean step: medians, each turn weighted by how often it is taken."""
+        """Milliseconds for each part of a mean step: medians, with each turn weighted by how often it is taken."""
         times: dict[tuple[str, float], list[float]] = {}
         batches = self.batches()
         for step in range(steps + 1):
@@ -119,12 +119,12 @@ class Bench:
                 times.setdefault((name, weight), []).append(self.milliseconds(piece))
         parts: dict[str, float] = {}
         for (name, weight), values in times.items():
-            where = name.split("#")[0]  # after it: which turn
+            where = name.split("#")[0]  # after the #: which turn
             parts[where] = parts.get(where, 0.0) + weight * statistics.median(values[1:])
         return parts
 
     def _pieces(self, batches: Batches, step: int) -> Iterator[tuple[str, float, Callable[[], object]]]:
-        """What step `step` is made of: name, weight, and what to run."""
+        """The parts of step `step`: name, weight, and the function to run."""
         real: list[Any] = []
         yield "batches", 1.0, lambda: real.extend(self.draw(batches, step))
         report: dict[str, Any] = {}
@@ -160,7 +160,7 @@ class Bench:
         return count(self.game, lambda game: self.training_step(game, real, 0))
 
     def launches(self) -> float:
-        """Kernels launched in a mean step on a GPU, as torch's profiler sees them; on a CPU operators that compute."""
+        """Kernels launched in a mean step on a GPU, as torch's profiler sees them; on a CPU, operators that compute."""
         if self.device.type != "cuda":
             return self.counts().operators
         real, total = self.draw(self.batches(), 1), 0.0
@@ -175,7 +175,7 @@ class Bench:
         return sum(map(_is_kernel, profile.events() or []))
 
     def attainable(self) -> dict[str, float]:
-        """FLOP/s of a large convolution and a large product in the recipe's precision, the best of five."""
+        """FLOP/s of a large convolution and a large matrix product in the recipe's precision, the best of five."""
         kind, last = self.autocast or torch.float32, torch.channels_last
         side = 8192 if self.device.type == "cuda" else 1024
         left, right = (torch.randn(side, side, device=self.device, dtype=kind) for _ in range(2))
@@ -209,7 +209,7 @@ def _is_kernel(event: Any) -> bool:
 
 
 def peak_memory(device: torch.device) -> int:
-    """Bytes, the most so far: of the allocator on a GPU, of the whole process on a CPU."""
+    """The peak so far, in bytes: of the allocator on a GPU, of the whole process on a CPU."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -221,7 +221,7 @@ def is_distributed() -> bool:
 
 
 def _process_group_of(recipe: Recipe) -> Any:
-    """The other ranks. Imported only where there are any, since older versions of the library are measured as well."""
+    """The process group. Imported only if there are other ranks, since older library versions are measured as well."""
     if not is_distributed():
         if getattr(recipe.training, "devices", 1) != 1:
             raise RecipeError(

@@ -1,4 +1,4 @@
-"""What a step costs on any machine: FLOPs, operators, bytes kept for the backward pass, how often a turn is taken."""
+"""Counts what a step costs on any machine: FLOPs, operators, bytes kept for the backward pass, frequency of turns."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from papergan.objectives.gradient_penalties import R1, GradientPenalty
 from papergan.training.cost import FlopCounter
 
 PENALTIES = (GradientPenalty, R1)
-PERIOD = 5040  # steps; every interval up to ten, 12, 16 and more divides it
+PERIOD = 5040  # steps; a multiple of all intervals up to ten, 12, 16 and more
 
 
 class Counts(NamedTuple):
-    """Of a mean step. kept_bytes: of the turn that keeps most, storages once each, without weights."""
+    """Counts for a mean step. kept_bytes: of the turn that keeps most, each storage once, without weights."""
 
     flops: float
     operators: float
@@ -29,7 +29,7 @@ class Counts(NamedTuple):
 
 
 class Counter(FlopCounter):
-    """Adds up FLOPs and operators; operators are those below autograd that compute: views are none."""
+    """Adds up FLOPs and operators; counted are operators below autograd that compute, not views."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class Counter(FlopCounter):
 
 
 def count(game: Game, training_step: Callable[[Game], object]) -> Counts:
-    """Of a mean step, the average's update included. play: plays all turns of the game that it is given, once."""
+    """Count a mean step, including the average's update. training_step: runs all turns of a game once."""
     flops, operators, kept = 0.0, 0.0, [0]
     for turn in game.turns:
         storages: dict[int, Any] = {}
@@ -64,25 +64,25 @@ def how_often(turn: Turn) -> float:
 
 
 def playing(game: Game, turns: Sequence[Turn]) -> Game:
-    """The same networks and optimisers, playing these turns only, in every step, and without the average."""
+    """The same networks and optimisers, playing only these turns, in every step, and without the weight average."""
     other = copy.copy(game)
     other.turns, other.average = [replace(turn, when=always) for turn in turns], None
     return other
 
 
 def has_penalty(turn: Turn) -> bool:
-    """Whether gradient penalty or R1 are in what is minimised."""
+    """Whether the objective has a gradient penalty or R1."""
     return any(isinstance(term, PENALTIES) for term in turn.objective)
 
 
 def without_penalties(turn: Turn) -> Turn | None:
-    """The turn without gradient penalty and R1; None where nothing is left."""
+    """The turn without gradient penalty and R1; None if nothing is left."""
     kept = tuple(term for term in turn.objective if not isinstance(term, PENALTIES))
     return replace(turn, objective=kept) if kept else None
 
 
 def summed_bytes(game: Game) -> float:
-    """Bytes of gradients that several ranks sum per mean step: every weight of who moves, once per move."""
+    """Bytes of gradients that several ranks sum per mean step: every weight of the player that moves, once per move."""
     sizes = {
         name: sum(w.numel() * w.element_size() for n in player.networks for w in game.networks[n].parameters())
         for name, player in game.players.items()
@@ -91,7 +91,7 @@ def summed_bytes(game: Game) -> float:
 
 
 def _keeper(storages: dict[int, Any]) -> Callable[[Tensor], Tensor]:
-    """Holds what is kept until the turn is over, so that no address is used twice."""
+    """A hook that holds saved tensors until the turn is over, so that no address is reused."""
 
     def keep(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()

@@ -1,11 +1,11 @@
-"""What to expect of larger images and several devices: counted, then estimated; nothing here is measured.
+"""Estimates for larger images and several devices, from counts; nothing here is measured.
 
-Counted on any machine, for one step of each system as its recipe has it: FLOPs, operators, bytes kept for the backward
-pass in float32, state, bytes that ranks sum. Two small batches give the part that is fixed and the part per image.
+Counted on any machine, for one step of each system with its recipe: FLOPs, operators, bytes kept for the backward pass
+in float32, state, and bytes that ranks sum. Two small batches give the fixed part and the part per image.
 
-Estimated from that and from assumptions, all of them options: one device computes for FLOPs / (attainable * share)
-seconds; its host needs `launch` per operator, meanwhile; N devices split the batch, repeat what is fixed, and then sum
-gradients in a ring, 2 (N - 1) / N of their bytes at `bandwidth`, which nothing hides:
+Estimated from these counts and from assumptions, all of which are options: one device computes for FLOPs / (attainable
+* share) seconds; meanwhile its host needs `launch` per operator; N devices split the batch, repeat the fixed part, and
+then sum gradients in a ring, 2 (N - 1) / N of their bytes at `bandwidth`, without overlap:
 step = max(computing, host) + summing.
 """
 
@@ -27,12 +27,12 @@ from papergan.tracking import provenance
 from throughput import recipe_of
 
 EXPERIMENTS = ("hybrid_cifar10", "hybrid_fast", "dcgan_cifar10", "wgan_gp_cifar10")
-SMALL = (1, 2)  # batches that are counted
-ATTAINABLE = {"float32": 50.0, "tf32": 300.0, "bfloat16": 500.0}  # TFLOP/s; assumed, below what data sheets promise
+SMALL = (1, 2)  # batch sizes that are counted
+ATTAINABLE = {"float32": 50.0, "tf32": 300.0, "bfloat16": 500.0}  # TFLOP/s; assumed, below the numbers in data sheets
 
 
 class Cost(NamedTuple):
-    """Of a step: fixed + per_image * batch of one device."""
+    """The cost of a step: fixed + per_image * batch of one device."""
 
     fixed: float
     per_image: float
@@ -42,7 +42,7 @@ class Cost(NamedTuple):
 
 
 def expect(given: argparse.Namespace) -> str:
-    """Count what is missing in the folder's expected.json, and return the tables as Markdown, written there as well."""
+    """Count what is missing in the folder's expected.json; write and return the tables as Markdown."""
     place = given.folder / "expected.json"
     counted = json.loads(place.read_text()) if place.exists() else {}
     names, commit = given.experiments or EXPERIMENTS, provenance.commit().name
@@ -61,7 +61,7 @@ def expect(given: argparse.Namespace) -> str:
 
 
 def counts(recipe: Recipe, size: int) -> dict[str, Any]:
-    """Of one step, as plain values; pairs are those of `Cost`. Everything is computed, in float32, on a CPU."""
+    """The counts of one step, as plain values; pairs are fields of `Cost`. All is computed in float32 on a CPU."""
     flops, kept = [], []
     for batch in SMALL:
         training = recipe.training.model_copy(update={"batch_size": batch, "precision": "float32"})
@@ -94,7 +94,7 @@ def line(batches: tuple[int, int], values: list[float]) -> Cost:
 
 
 def seconds(counted: dict[str, Any], batch: int, devices: int, given: argparse.Namespace) -> dict[str, float]:
-    """Of an estimated step in which `devices` share `batch`, by what takes them. Raises RecipeError on no rate."""
+    """Estimated seconds of a step in which `devices` share `batch`, by part. Raises RecipeError for a wrong rate."""
     rates = ATTAINABLE | dict(_rate(text) for text in given.attainable)
     computing = Cost(*counted["flops"]).of(batch / devices) / (1e12 * rates[counted["precision"]] * given.share)
     host = 1e-6 * given.launch * counted["operators"]
@@ -132,7 +132,7 @@ def _counted(rows: list[tuple[str, int, dict[str, Any]]]) -> str:
 
 
 def _growth(rows: list[tuple[str, int, dict[str, Any]]]) -> str:
-    """Exponents of the side of an image, between neighbouring sizes."""
+    """Exponents in the side length of an image, between neighbouring sizes."""
     head = (
         "## How the counts grow with the side of an image\n\n"
         "| experiment | sizes | FLOPs per image | kept per image | weights |\n" + "|---" * 5 + "|"

@@ -1,9 +1,9 @@
-"""Fixed filters, two ways: `python benchmarks/filtering.py --batch 16 --threads 1`.
+"""Two implementations of fixed filters: `python benchmarks/filtering.py --batch 16 --threads 1`.
 
-The filter [1, 3, 3, 1] half as large, by products with matrices and by convolutions of each channel: alone, with
-the derivative in the maps, and with the second derivative of a gradient penalty. Each pair is measured in turns in the
-same run; the ratio is of the least times, convolutions by matrices. On a CPU it is processor time, since a machine may
-be shared. Prints Markdown.
+Downsampling by two with the filter [1, 3, 3, 1], by matrix products and by a convolution per channel: forward only,
+with the derivative with respect to the maps, and with the second derivative of a gradient penalty. The two alternate in
+the same run; the ratio is of the minimum times, convolutions to matrices. On a CPU it is processor time, since a
+machine may be shared. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from papergan.tracking import provenance
 
 
 def by_convolutions(maps: Tensor, taps: Tensor, *, padding: int) -> Tensor:
-    """As `halved`, by a convolution of each channel along either axis."""
+    """Like `halved`, by a convolution per channel along each axis."""
     channels = maps.shape[1]
     weights = taps.expand(channels, 1, 1, -1)
     across = conv2d(maps, weights, stride=(1, 2), padding=(0, padding), groups=channels)
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def measured(run: Callable[[Callable[[Tensor], Tensor], Tensor], object], maps: Tensor, repeats: int) -> list[float]:
-    """Milliseconds by each way, the least of `repeats`."""
+    """Milliseconds of each implementation, the minimum of `repeats`."""
     taps = (torch.tensor(LINE, device=maps.device) / sum(LINE)).to(maps.dtype)
     clock = time.process_time if maps.device.type == "cpu" else time.perf_counter
     times: dict[str, list[float]] = {name: [] for name in WAYS}
@@ -75,18 +75,18 @@ def measured(run: Callable[[Callable[[Tensor], Tensor], Tensor], object], maps: 
 
 
 def forward(layer: Callable[[Tensor], Tensor], maps: Tensor) -> None:
-    """The maps alone."""
+    """The forward pass only."""
     with torch.no_grad():
         layer(maps)
 
 
 def derivative(layer: Callable[[Tensor], Tensor], maps: Tensor) -> None:
-    """And the derivative in them."""
+    """The forward pass and the derivative with respect to the maps."""
     torch.autograd.grad(layer(maps).square().sum(), maps)
 
 
 def second_derivative(layer: Callable[[Tensor], Tensor], maps: Tensor) -> None:
-    """As of a gradient penalty."""
+    """The second derivative, as in a gradient penalty."""
     (slope,) = torch.autograd.grad(layer(maps).square().sum(), maps, create_graph=True)
     torch.autograd.grad(slope.square().sum(), maps)
 

@@ -1,10 +1,10 @@
-"""Deviations of the Frechet distance against the truth: `python benchmarks/frechet_deviation.py --fresh 200`.
+"""Estimated and true deviations of the Frechet distance: `python benchmarks/frechet_deviation.py --fresh 200`.
 
-The truth is the deviation over `--fresh` independent sets of samples against the same real ones. Beside it, as
-multiples of it, stand the mean of `--estimates` of `frechet_deviation` and of an ordinary bootstrap of 20 resamples,
-each with its spread. Features are normal, with the spectrum k^-power, and with a common factor exp(N(0, 1)) (at most 5)
-per sample where tails are heavy; `--images FILE.parquet` takes real images, averaged to 8x8 pixels and through a fixed
-random layer of 128 ReLUs, half of them as reals and draws from the other half as samples. Prints Markdown.
+The truth is the deviation over `--fresh` independent sets of samples against the same real ones. As multiples of it,
+the table shows the mean of `--estimates` runs of `frechet_deviation` and of an ordinary bootstrap with 20 resamples,
+each with its spread. Features are normal with the spectrum k^-power; heavy tails have a common factor exp(N(0, 1)) (at
+most 5) per sample. `--images FILE.parquet` takes real images, averaged to 8x8 pixels and passed through a fixed random
+layer of 128 ReLUs: half of them are the reals, and samples are drawn from the other half. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def counts(dimension: int) -> tuple[int, ...]:
-    """As many samples as dimensions and a half, four and twenty times as many, at least 100."""
+    """Numbers of samples: one and a half, four and twenty times the dimension, at least 100."""
     return tuple(sorted({max(100, round(factor * dimension)) for factor in (1.5, 4, 20)}))
 
 
@@ -61,14 +61,14 @@ def line(draw: Draw, real: FeatureStatistics, count: int, given: argparse.Namesp
 
 
 def bootstrap(features: Tensor, real: FeatureStatistics, resamples: int = 20) -> float:
-    """Efron 1979: N of N samples with replacement."""
+    """The bootstrap of Efron 1979: N of N samples with replacement."""
     draw = torch.Generator().manual_seed(0)
     rows = (torch.randint(len(features), (len(features),), generator=draw) for _ in range(resamples))
     return float(np.std([frechet_distance(FeatureStatistics.of(features[some]), real) for some in rows], ddof=1))
 
 
 def of_laws(dimensions: list[int]) -> Iterator[tuple[str, Draw, FeatureStatistics]]:
-    """Normal features, of one law and moved by a tenth of and by a whole deviation in every direction."""
+    """Normal features, from one distribution, and shifted by a tenth of or by a whole deviation in every direction."""
     for dimension in dimensions:
         for power in (0.0, 1.0):
             spread = torch.arange(1, dimension + 1) ** -power
@@ -89,7 +89,7 @@ def of_laws(dimensions: list[int]) -> Iterator[tuple[str, Draw, FeatureStatistic
 
 
 def of_images(path: Path) -> Iterator[tuple[str, Draw, FeatureStatistics]]:
-    """Real features of one file: samples of the same law, and contrasts that are a tenth stronger."""
+    """Real features from one file: samples of the same distribution, and with a tenth more contrast."""
     pictures = (Image.open(io.BytesIO(picture.content)) for picture in parquet_pictures([path]))
     pixels = torch.stack([torch.from_numpy(np.array(one)).reshape(*one.size, -1) for one in pictures]).movedim(-1, 1)
     layer = torch.randn(64 * pixels.shape[1], 128, generator=torch.Generator().manual_seed(1)) / 8

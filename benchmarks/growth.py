@@ -13,7 +13,7 @@ from papergan.atomic_files import write_whole
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Axis = Sequence[tuple[float, Mapping[str, Any]]]  # value, and the figures of that cell
+Axis = Sequence[tuple[float, Mapping[str, Any]]]  # value, and the results of that cell
 
 AXES = {
     "batch": "batch", "width": "width, as a fraction of the recipe's", "size": "side of an image, pixels",
@@ -25,12 +25,12 @@ MEASURES: dict[str, Callable[[Mapping[str, Any]], float]] = {
     "kept for the backward pass, MiB": lambda cell: cell["kept_bytes"] / 2**20,
     "MFLOP per image": lambda cell: cell["mean_flops"] / cell["images_per_step"] / 1e6,
 }
-LEAST_FITTED = 3  # values of an axis, below which a line through them is no fit
+LEAST_FITTED = 3  # values of an axis; a line through fewer is not a fit
 DRAWN = ("milliseconds per image", "memory of training, MiB")
 
 
 def power_law(points: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
-    """(a, c) of y = c x^a by least squares on logarithms; None for fewer than two different x, or a y of 0."""
+    """(a, c) of y = c x^a by least squares on logarithms; None for fewer than two different x, or if a y is 0."""
     if len({x for x, _ in points}) < 2 or any(y <= 0 for _, y in points):
         return None
     logs = [(log(x), log(y)) for x, y in points]
@@ -41,7 +41,7 @@ def power_law(points: Sequence[tuple[float, float]]) -> tuple[float, float] | No
 
 
 def fitted(points: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
-    """The power law of an axis; None for fewer than `LEAST_FITTED` values, through two of which a line always goes."""
+    """The power law of an axis; None for fewer than `LEAST_FITTED` values, since a line always fits two."""
     return power_law(points) if len({x for x, _ in points}) >= LEAST_FITTED else None
 
 
@@ -63,7 +63,7 @@ def _slope(law: tuple[float, float] | None) -> str:
 
 
 def _where(axes: Mapping[str, Axis]) -> str:
-    """What was measured on what, from the figures themselves."""
+    """The experiment and the machine, from the results themselves."""
     cells = [cell for axis in axes.values() for _, cell in axis]
     one = cells[0]
     hardware = " and ".join(dict.fromkeys(cell["hardware"] for cell in cells))
@@ -82,8 +82,8 @@ def draw(axes: Mapping[str, Axis], place: Path) -> None:
 def figure_of(axes: Mapping[str, Axis]) -> Figure:
     """One panel per axis and measure, both logarithmic, with the power law as a dashed line.
 
-    Points of 0, which have no logarithm, are left out. Where there are too few values for a power law, what is measured
-    is on a linear axis from 0.
+    Points of 0, which have no logarithm, are left out. With too few values for a power law, the measure is on a linear
+    axis from 0.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullLocator
@@ -93,7 +93,7 @@ def figure_of(axes: Mapping[str, Axis]) -> Figure:
         for column, (axis, cells) in enumerate(axes.items(), 1):
             panel = figure.add_subplot(len(DRAWN), len(axes), row * len(axes) + column)
             points = sorted((x, value) for x, cell in cells if (value := MEASURES[name](cell)) > 0)
-            if not points:  # a process that was larger while it loaded than while it trained
+            if not points:  # a process that was larger while loading than in training
                 continue
             values = [x for x, _ in points]
             panel.loglog(values, [y for _, y in points], "o-")

@@ -1,4 +1,4 @@
-"""`Trainer` with a clock in each step: which share of it the host is busy in Python and dispatch."""
+"""`Trainer` with a clock in each step, for the share in which the host is busy in Python and dispatch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from papergan.training.trainer import Trainer
 
 
 class OnGPU(Trainer):
-    """`Trainer` that notes which share of each step passes until the host has dispatched it, the device being idle."""
+    """`Trainer` that records the share of each step until the host has dispatched it to an idle device."""
 
     shares: ClassVar[list[float]] = []
 
@@ -25,7 +25,7 @@ class OnGPU(Trainer):
 
 
 class OnCPU(Trainer):
-    """`Trainer` that notes which share of each step is spent outside operators, as torch's profiler sees them."""
+    """`Trainer` that records the share of each step spent outside operators, according to torch's profiler."""
 
     shares: ClassVar[list[float]] = []
 
@@ -39,7 +39,7 @@ class OnCPU(Trainer):
 
 
 def _is_outermost(event: Any) -> bool:
-    """An operator that no other operator called; what autograd and optimisers call has a parent that is no operator."""
+    """Whether no other operator called it; calls from autograd and optimisers have a parent that is no operator."""
     if not event.name.startswith("aten::"):
         return False
     above = event.cpu_parent

@@ -1,8 +1,8 @@
-"""How long each metric takes: `python benchmarks/metrics.py --samples 10000 --real 50000 --dimension 448`.
+"""Times each metric: `python benchmarks/metrics.py --samples 10000 --real 50000 --dimension 448`.
 
-Random features and images of the given sizes; every metric by itself, in seconds, best of `--repeats`. Prints Markdown.
-`--what distance` holds FID from statistics against the way by `scipy.linalg.sqrtm`, in seconds and in error.
-`--what evaluation` takes the parts of an evaluation while training of hybrid_cifar10 at full width, without Inception.
+Random features and images of the given sizes; each metric alone, in seconds, best of `--repeats`. Prints Markdown.
+`--what distance` compares FID from statistics with `scipy.linalg.sqrtm`, in seconds and in error.
+`--what evaluation` times the parts of an evaluation during training, hybrid_cifar10 at full width, without Inception.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Callable
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as papergan.settings has it, before torch is loaded
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in papergan.settings, before torch is loaded
 
 import torch
 
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def work(samples: int, real: int, dimension: int, size: int) -> dict[str, Callable[[], object]]:
-    """Every metric, ready to run."""
+    """All metrics by name, ready to run."""
     torch.manual_seed(0)
     mixing = torch.randn(dimension, dimension) / dimension**0.5
     fakes, reals = (torch.randn(count, dimension) @ mixing for count in (samples, real))
@@ -96,7 +96,7 @@ def work(samples: int, real: int, dimension: int, size: int) -> dict[str, Callab
 
 
 def seconds(run: Callable[[], object]) -> float:
-    """Of one run."""
+    """The seconds of one run."""
     started = time.perf_counter()
     run()
     return time.perf_counter() - started

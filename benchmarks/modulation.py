@@ -1,9 +1,9 @@
-"""Modulated convolutions, two ways: `python benchmarks/modulation.py --batch 32 --threads 1`.
+"""Two implementations of modulated convolutions: `python benchmarks/modulation.py --batch 32 --threads 1`.
 
-Forward and backward of a 3x3 convolution with demodulation, and with a doubling of the resolution, by scaling maps
-before and after a shared convolution, and by weights of every image in groups of one convolution. Each pair is measured
-in turns in the same run; the ratio is of the least times, grouped by scaled. On a CPU it is processor time, since a
-machine may be shared. Prints Markdown.
+Forward and backward passes of a 3x3 convolution with demodulation, also with doubled resolution: by scaling the maps
+before and after a shared convolution, and by weights per image in a grouped convolution. The two alternate in the same
+run; the ratio is of the minimum times, grouped to scaled. On a CPU it is processor time, since a machine may be shared.
+Prints Markdown.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def main() -> None:
 def measured(
     batch: int, width: int, size: int, up: bool, dtype: torch.dtype, device: torch.device, repeats: int
 ) -> list[float]:
-    """Milliseconds of forward and backward by each implementation, the least of `repeats`."""
+    """Milliseconds of forward and backward with each implementation, the minimum of `repeats`."""
     torch.manual_seed(0)
     x = torch.randn(batch, width, size, size, device=device).to(dtype=dtype, memory_format=torch.channels_last)
     x.requires_grad_()

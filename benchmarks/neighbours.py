@@ -1,8 +1,8 @@
-"""How long nearest neighbours take: `python benchmarks/neighbours.py --samples 10000 --real 50000 --dimension 448`.
+"""Times nearest-neighbour metrics: `python benchmarks/neighbours.py --samples 10000 --real 50000 --dimension 448`.
 
 Precision, recall, density, coverage and two-sample accuracy of features of several shapes, in seconds and in multiples
-of the first: one law (normal), ten clusters whose spread is a thousandth and a ten-millionth of their distance, ten
-fakes that all others repeat, and one outlier a thousand deviations away. Prints Markdown.
+of the first: one distribution (normal), ten clusters whose spread is a thousandth and a ten-millionth of their
+distance, ten fakes that all others repeat, and one outlier a thousand deviations away. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def cases(samples: int, real: int, dimension: int) -> dict[str, tuple[Tensor, Tensor]]:
-    """Fakes [samples, D] and reals [real, D] by what they are like."""
+    """Fakes [samples, D] and reals [real, D] by the name of the case."""
     torch.manual_seed(0)
     modes = torch.randn(MODES, dimension)
     counts = (samples, real)

@@ -1,8 +1,8 @@
-"""What safety costs: `python benchmarks/safety.py --system hybrid --batch-size 64`.
+"""The cost of safety checks: `python benchmarks/safety.py --system hybrid --batch-size 64`.
 
-Times, in one process and alternating, a step with and without the watch for numbers that are not finite, and a save
-with its parts: the check of all weights, serialising, SHA-256, and writing with its syncs. Then the share of a run that
-saves take. `--overrides '{"width": 16}'` for smaller networks. Prints Markdown; `--json FILE` keeps the figures.
+Times, in one process and alternating, a step with and without the check for non-finite numbers, and a save with its
+parts: the check of all weights, serialising, SHA-256, and writing with its syncs. Then the share of a run that saves
+take. `--overrides '{"width": 16}'` for smaller networks. Prints Markdown; `--json FILE` keeps the results.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as papergan.settings has it, before torch is loaded
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in papergan.settings, before torch is loaded
 
 import torch
 
@@ -79,7 +79,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     times: dict[str, list[float]] = {"step": [], "step without the watch": []}
     for _ in range(3):
         a_step(watched=True)
-    for _ in range(given.steps):  # alternating, so that a machine that slows down harms both alike
+    for _ in range(given.steps):  # alternating, so that a machine that slows down affects both equally
         times["step"].append(_milliseconds(device, lambda: a_step(watched=True)))
         times["step without the watch"].append(_milliseconds(device, lambda: a_step(watched=False)))
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:

@@ -1,12 +1,12 @@
-"""How cost grows: `python benchmarks/scaling.py --experiment hybrid_cifar10 --folder FOLDER`.
+"""How training cost grows: `python benchmarks/scaling.py --experiment hybrid_cifar10 --folder FOLDER`.
 
-Time per image and peak memory of the training loop against batch, width, resolution and number of ranks, one axis at a
-time from a base point, each cell in a process of its own (`throughput.py --loop-only`). Writes `cells.json`,
+Time per image and peak memory of the training loop against batch size, width, resolution and number of ranks, one axis
+at a time from a base point, each cell in its own process (`throughput.py --loop-only`). Writes `cells.json`,
 `scaling.md` with the power law of each axis, and `scaling.png` into the folder. Cells that are in `cells.json` are not
-run again, so that the command can be stopped and repeated. `--set KEY=VALUE` changes the recipe of every cell.
+run again, so the command can be stopped and repeated. `--set KEY=VALUE` changes the recipe of every cell.
 
-Widths are fractions of the recipe's, so that every system has them. Ranks share the batch and the threads of the
-machine: each has what one of the most ranks has, so that a rank is the same piece of hardware in every such cell.
+Widths are fractions of the recipe's, so that every system has them. Ranks share the batch and the machine's threads:
+each rank has the threads that it has with the most ranks, so it is the same piece of hardware in every such cell.
 
 `--expect` measures nothing: it counts FLOPs, weights and activations of the systems, and estimates rates from stated
 assumptions; see expect.py.
@@ -34,7 +34,7 @@ THROUGHPUT = Path(__file__).with_name("throughput.py")
 
 
 class Cell(NamedTuple):
-    """One point. width: fraction of the recipe's widths. threads: of each rank, 0 for torch's choice."""
+    """One measurement point. width: fraction of the recipe's widths. threads: of each rank, 0 for torch's choice."""
 
     batch: int
     width: float
@@ -48,7 +48,7 @@ class Cell(NamedTuple):
 
 
 def main() -> None:
-    """Measure what is missing, then print, write and draw; or count."""
+    """Measure missing cells, then print, write and plot; or count."""
     given = arguments().parse_args()
     try:
         if given.expect:
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def arguments() -> argparse.ArgumentParser:
-    """What may be asked for."""
+    """The command-line options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--experiment", default="hybrid_cifar10")
     parser.add_argument("--folder", type=Path, required=True, help="where cells, table and picture are")
@@ -89,7 +89,7 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def cells_of(given: argparse.Namespace) -> dict[str, list[Cell]]:
-    """The cells of each axis, the base point among those of every axis that asks for its value."""
+    """The cells of each axis, including the base point if the axis has its value."""
     batch, width, size = int(given.base[0]), given.base[1], int(given.base[2])
     threads = max(1, len(os.sched_getaffinity(0)) // max(given.ranks, default=1))
     return {
@@ -101,9 +101,9 @@ def cells_of(given: argparse.Namespace) -> dict[str, list[Cell]]:
 
 
 def sweep(given: argparse.Namespace) -> None:
-    """Run the missing cells, keep each as soon as it is there, then show all.
+    """Run the missing cells, store each as soon as it is done, then show all.
 
-    Raises RecipeError where the folder holds cells of another experiment or setting, or a cell cannot run.
+    Raises RecipeError if the folder holds cells of another experiment or setting, or a cell cannot run.
     """
     axes, place = cells_of(given), given.folder / "cells.json"
     about = {name: getattr(given, name) for name in ("experiment", "set", "device", "steps", "warm_up")}
@@ -130,7 +130,7 @@ def sweep(given: argparse.Namespace) -> None:
 
 
 def run(cell: Cell, given: argparse.Namespace) -> dict[str, Any]:
-    """The figures of one cell, from a process of its own. Raises RecipeError with its reason where it fails."""
+    """The results of one cell, from its own process. Raises RecipeError with the reason if it fails."""
     with tempfile.TemporaryDirectory() as folder:
         figures = Path(folder) / "figures.json"
         launcher = [sys.executable]
@@ -152,7 +152,7 @@ def run(cell: Cell, given: argparse.Namespace) -> dict[str, Any]:
 
 
 def _reason(said: str) -> str:
-    """The line that names an error, ours before Python's; torchrun writes much after it."""
+    """The line that names an error, ours before Python's; torchrun writes many lines after it."""
     lines = [line.strip() for line in said.splitlines()]
     ours = [line for line in lines if line.startswith(("throughput: ", "papergan: "))]
     other = [line for line in lines if re.match(r"(\[rank\d+\]: )?[\w.]*Error: ", line)]
@@ -160,7 +160,7 @@ def _reason(said: str) -> str:
 
 
 def changes(cell: Cell, given: argparse.Namespace) -> list[str]:
-    """The cell as changes of the recipe. Raises RecipeError where a width does not fit, for example 0.3 of 8."""
+    """The cell as changes of the recipe. Raises RecipeError if a width does not fit, for example 0.3 of 8."""
     recipe = recipe_of(given.experiment, given.set)
     found = [f"training.batch_size={cell.batch}"]
     for name, whole in recipe.settings().items():
@@ -174,7 +174,7 @@ def changes(cell: Cell, given: argparse.Namespace) -> list[str]:
 
 
 def _check_same(place: Path, cells: dict[str, Any], found: dict[str, Any]) -> None:
-    """Curves of two machines or versions are no curves; threads differ on purpose where there are ranks."""
+    """Reject cells of another commit or versions, which cannot share a curve; threads may differ if there are ranks."""
     for other in cells.values():
         for what in ("commit", "versions"):
             if other[what] != found[what]:

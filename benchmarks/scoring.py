@@ -1,4 +1,4 @@
-"""FID from statistics beside the usual way, and the parts of one evaluation while training; see metrics.py."""
+"""FID from statistics compared with the usual way, and the parts of an evaluation during training; see metrics.py."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from papergan.pipelines.experiment.nodes.discriminator_metrics import measure_di
 
 
 def print_distances(dimension: int, repeats: int) -> None:
-    """A row per kind of covariances; the reference's root is at hand, as it is from the second distance on."""
+    """Print a row per kind of covariances; the reference's root is cached, as it is from the second distance on."""
     print("| covariances | ours, s | sqrtm, s | ratio | error of ours | error of sqrtm |\n|---|---|---|---|---|---|")
     for name, first, second, expected in pairs(dimension):
         second.root  # noqa: B018 - kept from now on
@@ -38,7 +38,7 @@ def print_distances(dimension: int, repeats: int) -> None:
 
 
 def pairs(dimension: int) -> Iterator[tuple[str, FeatureStatistics, FeatureStatistics, float]]:
-    """Name, two sets of statistics, and their distance by a formula that takes no root of a matrix."""
+    """Name, two sets of statistics, and their distance by a formula without a matrix root."""
     draw = torch.Generator().manual_seed(0)
 
     def normal(*shape: int) -> Tensor:
@@ -72,14 +72,14 @@ def pairs(dimension: int) -> Iterator[tuple[str, FeatureStatistics, FeatureStati
 
 
 def gaussian(covariance: Tensor) -> FeatureStatistics:
-    """Of mean 0."""
+    """Statistics with mean 0."""
     return FeatureStatistics.from_tensors(
         {"count": torch.tensor(2), "mean": torch.zeros(len(covariance)), "scatter": covariance}
     )
 
 
 def by_sqrtm(a: FeatureStatistics, b: FeatureStatistics) -> float:
-    """The distance as pytorch-fid and clean-fid take it."""
+    """The distance as computed by pytorch-fid and clean-fid."""
     from scipy.linalg import sqrtm
 
     shared = torch.from_numpy(sqrtm((a.covariance @ b.covariance).numpy()).real.copy()).trace()
@@ -87,7 +87,7 @@ def by_sqrtm(a: FeatureStatistics, b: FeatureStatistics) -> float:
 
 
 def best(run: Callable[[], float], repeats: int) -> tuple[float, float]:
-    """Seconds of the quickest run, and what it came to."""
+    """Seconds of the fastest run, and the returned value."""
     times = []
     for _ in range(repeats):
         started = time.perf_counter()
@@ -100,9 +100,9 @@ SAMPLING = "sampling, generator of full width"
 
 
 def print_evaluation(how: EvaluationSettings, real: int) -> None:
-    """A row per part of an evaluation while training.
+    """Print a row per part of an evaluation during training.
 
-    Networks as they are made, images drawn at random: what they show costs nothing.
+    Networks are untrained and images random, since the content does not change the cost.
     """
     torch.manual_seed(0)
     kind = ImageSpec(3, 32, 10)

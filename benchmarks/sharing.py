@@ -1,8 +1,8 @@
-"""What it costs to share a step out: `torchrun --standalone --nproc-per-node 2 benchmarks/sharing.py --system hybrid`.
+"""The cost of sharing a step: `torchrun --standalone --nproc-per-node 2 benchmarks/sharing.py --system hybrid`.
 
 Every rank plays the same steps on its rows of random images. Per step, on rank 0: the whole step, the message that
 announces it, the sums of gradients, the other sums (BatchNorm, batch means, partners), and the waiting for the slowest
-rank before any of them, which is not counted as theirs. `--set width=16` changes the system. Prints Markdown.
+rank before any of these, which is not included in them. `--set width=16` changes the system. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as papergan.settings has it, before torch is loaded
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in papergan.settings, before torch is loaded
 
 import torch
 import yaml
@@ -33,7 +33,7 @@ KINDS = ("waiting", "message", "gradients", "other sums")
 
 
 class Clock:
-    """Milliseconds of each kind of sharing within the step that is being played."""
+    """Milliseconds of each kind of sharing within the current step."""
 
     def __init__(self, process_group: ProcessGroup, device: torch.device) -> None:
         self.process_group, self.device = process_group, device
@@ -46,7 +46,7 @@ class Clock:
         return 1000 * time.perf_counter()
 
     def timed(self, kind: str, work: Callable[..., Any], *rest: Any, **more: Any) -> Any:
-        """Wait for everybody, then work; sums inside of what is timed already are part of it."""
+        """Wait for all ranks, then time the work; sums inside work that is already timed are part of it."""
         if self._inside:
             return work(*rest, **more)
         began = self.now()

@@ -1,10 +1,10 @@
-"""A small game beside a bare loop of it: `python benchmarks/small_games.py`.
+"""A small game compared with a bare training loop: `python benchmarks/small_games.py`.
 
-At the sizes of the tools on points, Python and dispatch are most of a step. The same networks, optimisers, batch and
-loss are trained by the tool's own step (batches by seed, latents, guard against what is not finite, gradient norms,
-running means) and by a loop that has none of that: draw points, two losses, two steps. Both in this process, in turns
-of --steps steps each, so that what else the machine does falls on both; medians of --rounds turns, and of the ratios
-of neighbouring turns, in processor time. --tool and --trial: a trial of parameters_tools.yml. Prints Markdown;
+At the sizes of the tools on points, Python and dispatch take most of a step. The same networks, optimisers, batch size
+and loss are trained by the tool's own step (batches by seed, latents, check for non-finite values, gradient norms,
+running means) and by a loop without any of that: draw points, two losses, two steps. Both run in this process,
+alternating every --steps steps, so that other load on the machine affects both; medians of --rounds turns, and of the
+ratios of neighbouring turns, in processor time. --tool and --trial: a trial of parameters_tools.yml. Prints Markdown;
 --json FILE keeps it.
 """
 
@@ -32,7 +32,7 @@ from papergan.training.numerics import numerics
 
 
 def main() -> None:
-    """Measure, print, keep."""
+    """Measure, print and store."""
     given = arguments().parse_args()
     torch.set_num_threads(given.threads)
     with numerics("float32", deterministic=False):
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def arguments() -> argparse.ArgumentParser:
-    """What may be asked for."""
+    """The command-line options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tool", default="mode_stress_test")
     parser.add_argument("--trial", default="ring/non_saturating")
@@ -89,7 +89,7 @@ def timed(step: Callable[[int], None], first: int, steps: int) -> float:
 
 
 def bare_loop(training: PointsTraining) -> Callable[[int], None]:
-    """A step of the same game, non-saturating, on a copy of its networks, as one writes it without a framework."""
+    """A step of the same game, non-saturating, on a copy of its networks, as written without a framework."""
     game, mixture = training.game, training.mixture
     generator, discriminator = (copy.deepcopy(game.networks[name]) for name in ("generator", "discriminator"))
     latent_dim, together = game.networks["prior"].latent_dim, game.images_per_score
@@ -123,7 +123,7 @@ def bare_loop(training: PointsTraining) -> Callable[[int], None]:
 
 
 def table(figures: dict[str, Any]) -> str:
-    """Markdown."""
+    """The results as Markdown."""
     milliseconds = figures["milliseconds"]
     return "\n".join(
         [

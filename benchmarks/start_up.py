@@ -1,9 +1,9 @@
-"""How long a start takes: `python benchmarks/start_up.py --pipeline hybrid_cifar10 --repeats 3`.
+"""Times the start of a run: `python benchmarks/start_up.py --pipeline hybrid_cifar10 --repeats 3`.
 
-Starts `kedro run` in PAPERGAN_WORKSPACE, or in a temporary one, stops it as SIGTERM does once it has made one step, and
-starts it again, `--repeats` times: those are second starts, which find decoded images, classifier, reference features
-and a checkpoint. Then `kedro registry list`. `--params` as for `kedro run`. Prints Markdown: the first start, and the
-median of the second ones, in seconds since the command was given; with the CPU seconds of all threads beside them.
+Starts `kedro run` in PAPERGAN_WORKSPACE, or in a temporary one, stops it like SIGTERM after its first step, and starts
+it again `--repeats` times: these second starts find decoded images, classifier, reference features and a checkpoint.
+Then `kedro registry list`. `--params` as for `kedro run`. Prints Markdown: the first start, and the median of the
+second ones, in seconds since the command was given, and also the CPU seconds of all threads.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ STOPPED = 143
 
 
 def main() -> None:
-    """Measure and print; or, in a process of its own, be what is measured."""
+    """Measure and print; or, in its own process, be the run that is measured."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pipeline", default="hybrid_cifar10")
     parser.add_argument("--env")
@@ -55,7 +55,7 @@ def main() -> None:
 
 def start(options: list[str], workspace: str, marks: Path) -> Marks:
     """One start, up to its first step."""
-    since = time.monotonic()  # of the machine, the same clock in every process
+    since = time.monotonic()  # the machine's clock, the same in every process
     command = [sys.executable, __file__, *options, "--watched", str(since), str(marks)]
     done = subprocess.run(  # noqa: S603 - this file
         command, env={**os.environ, "PAPERGAN_WORKSPACE": workspace}, stdout=sys.stderr, timeout=7200, check=False
@@ -75,7 +75,7 @@ def registry_list() -> tuple[float, float]:
 
 
 def table(first: Marks, later: list[Marks], listing: list[tuple[float, float]]) -> list[str]:
-    """Markdown. A later start that does without a node has no such row."""
+    """The results as Markdown; a second start that skips a node has no time in its row."""
     lines = ["| until | first start | second start | CPU, second start |", "|---|---|---|---|"]
     seconds = {name: [wall for one in later for what, wall, _ in one if what == name] for name, _, _ in first}
     used = {name: [cpu for one in later for what, _, cpu in one if what == name] for name, _, _ in first}
@@ -90,7 +90,7 @@ def _median(values: Sequence[float]) -> str:
 
 
 def run_watched(command: list[str], since: float, file: Path) -> None:
-    """`kedro run`, with a hook that notes when what was done, and stops it as soon as it trains."""
+    """Run `kedro run` with a hook that records the time of each stage, and stops the run as soon as it trains."""
     import papergan.settings
     from papergan.project import PROJECT
 
@@ -102,36 +102,36 @@ def run_watched(command: list[str], since: float, file: Path) -> None:
 
 
 class Watch:
-    """Notes moments, and asks the run to stop after its first step."""
+    """Records times, and stops the run after its first step."""
 
     def __init__(self, since: float, file: Path) -> None:
         self._since, self._file = since, file
         self._marks: Marks = []
 
     def note(self, what: str) -> None:
-        """Now."""
+        """Record the current time."""
         used = os.times()
         self._marks.append((what, time.monotonic() - self._since, used.user + used.system))
 
     @hook_impl
     def after_context_created(self) -> None:
-        """Kedro is up, the configuration is read."""
+        """Kedro has started and read the configuration."""
         self.note("configuration is read")
 
     @hook_impl
     def before_pipeline_run(self) -> None:
-        """The gate has let it through."""
+        """The checks before the run have passed."""
         self.note("recipes are checked")
 
     @hook_impl
     def before_node_run(self, node: Any) -> None:
-        """Training itself has no end here."""
+        """Watch steps in training, which does not end here."""
         if node.short_name.endswith("train"):
             self._watch_steps()
 
     @hook_impl
     def after_node_run(self, node: Any) -> None:
-        """Everything that comes before training."""
+        """Record the end of every node before training."""
         self.note(f"{node.name.rpartition('.')[2]} is done")
 
     def _watch_steps(self) -> None:

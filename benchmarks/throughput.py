@@ -1,17 +1,18 @@
-"""How fast a game trains: `python benchmarks/throughput.py --experiment hybrid_cifar10`.
+"""Times the training of a game: `python benchmarks/throughput.py --experiment hybrid_cifar10`.
 
-Images per second of the training loop as it really runs (batches, every turn, average, logging), where the time of a
-step goes, and how much of what the device can do is used. `--set training.precision=bfloat16 overrides.width=16`
-changes the recipe; `--json FILE` keeps the figures, `--compare FILE` sets them against earlier ones, and
-`--figures FILE` takes kept ones instead of measuring. Prints Markdown. `--loop-only` measures rate, memory and FLOPs.
+Images per second of the training loop as it really runs (batches, every turn, average, logging), the time that each
+part of a step takes, and the share of what the device can do. `--set training.precision=bfloat16 overrides.width=16`
+changes the recipe; `--json FILE` keeps the results, `--compare FILE` compares them with earlier ones, and
+`--figures FILE` uses stored ones instead of measuring. Prints Markdown. `--loop-only` measures rate, memory and FLOPs.
 Several ranks: `torchrun --nproc-per-node 2 benchmarks/throughput.py --loop-only --set training.devices=2`.
 
-Parts are timed piece by piece, waiting for the device after each, so that they add up to slightly more than a step; a
-turn counts as often as it is taken. Kernels count one by one, even where a recorded CUDA graph launches all at once.
-"penalties" is what turns take less without gradient penalty and R1, "host" what the host spends in Python and dispatch:
-both are parts of the turns, as is the watch for what is not finite. "logging" is the meter and the reports. FLOPs are
-counted by torch; attainable is the better of a large convolution and a large product in the same precision. Memory is
-read before the loop's last save; "of which training" is what the peak grew by since before the game was built.
+Parts are timed one by one, waiting for the device after each, so they add up to slightly more than a step; a turn
+counts as often as it is taken. Kernels count individually, even if a recorded CUDA graph launches all at once.
+"penalties" is the time that turns save without gradient penalty and R1, "host" the time that the host spends in Python
+and dispatch: both are parts of the turns, as is the check for non-finite values. "logging" is the meter and the
+reports. FLOPs are counted by torch; attainable is the better of a large convolution and a large product in the same
+precision. Memory is read before the loop's last save; "of which training" is the growth of the peak since before the
+game was built.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ from papergan.errors import PaperganError, RecipeError, did_you_mean
 from papergan.tracking import provenance
 from papergan.training.numerics import numerics
 
-SAME = ("experiment", "system", "batch_size", "precision", "size", "hardware")  # where not, --compare says so
+SAME = ("experiment", "system", "batch_size", "precision", "size", "hardware")  # if they differ, --compare says so
 
 
 def main() -> None:
-    """Measure, print, keep, compare; one line where something is wrong."""
+    """Measure, print, store and compare; errors are shown as one line."""
     given = arguments().parse_args()
     try:
         if is_distributed():
@@ -50,7 +51,7 @@ def main() -> None:
 
 
 def arguments() -> argparse.ArgumentParser:
-    """What may be asked for."""
+    """The command-line options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--experiment", default="hybrid_cifar10")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="changes of the recipe, as YAML")
@@ -66,7 +67,7 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def report(given: argparse.Namespace) -> None:
-    """Get the figures, print them, and keep them where asked to."""
+    """Get the results, print them, and store them if requested."""
     before = kept(given.compare) if given.compare else None
     if given.figures:
         figures = kept(given.figures)
@@ -78,7 +79,7 @@ def report(given: argparse.Namespace) -> None:
 
 
 def kept(path: Path) -> dict[str, Any]:
-    """Figures of an earlier measurement. Raises RecipeError where the file holds none."""
+    """Results of an earlier measurement. Raises RecipeError if the file has none."""
     try:
         figures: dict[str, Any] = json.loads(path.read_text())
         table(figures, None)
@@ -88,7 +89,7 @@ def kept(path: Path) -> dict[str, Any]:
 
 
 def recipe_of(experiment: str, changes: list[str]) -> Recipe:
-    """From conf/base, without Kedro, which a training machine need not have. Raises RecipeError for a wrong change."""
+    """A recipe in conf/base, read without Kedro, which may be missing. Raises RecipeError for a wrong change."""
     files = [yaml.safe_load(path.read_text()) for path in sorted(registry.PARAMETERS.glob("*.yml"))]
     recipes = {name: recipe for file in files for name, recipe in file.items()}
     if experiment not in recipes:
@@ -106,7 +107,7 @@ def recipe_of(experiment: str, changes: list[str]) -> Recipe:
 
 
 def measure(recipe: Recipe, given: argparse.Namespace) -> dict[str, Any]:
-    """All figures, as plain values."""
+    """All results, as plain values."""
     bench = Bench(recipe, given.size)
     with numerics(recipe.training.precision, deterministic=recipe.training.deterministic):
         rates = bench.loop(given.steps, given.warm_up)
@@ -138,7 +139,7 @@ def measure(recipe: Recipe, given: argparse.Namespace) -> dict[str, Any]:
 
 
 def rows_of(figures: dict[str, Any]) -> dict[str, float]:
-    """Name and value of each row. Figures of before a change of what they mean have other keys, and no such row."""
+    """Name and value of each row. Older results with another meaning have other keys, and no such row."""
     step = figures["milliseconds_per_step"]
     parts = {name: value for name, value in figures.get("milliseconds", {}).items() if not name.startswith("every")}
     known = {
@@ -158,7 +159,7 @@ def rows_of(figures: dict[str, Any]) -> dict[str, float]:
 
 
 def table(figures: dict[str, Any], before: dict[str, Any] | None) -> str:
-    """Markdown, with the earlier figures and the ratio where there are some."""
+    """The results as Markdown, with earlier results and the ratio if there are any."""
     rows = rows_of(figures)
     if before is None:
         lines = [f"| {name} | {value:.4g} |" for name, value in rows.items()]

@@ -1,4 +1,4 @@
-"""Small games one after another, in one worker, and in two at once: what a worker costs, and what two are worth.
+"""Small games one after another, in one worker, and in two: the cost of a worker, and the gain from two.
 
 OMP_NUM_THREADS=1 python benchmarks/trials_at_once.py --steps 2000 --trials 8
 """
@@ -33,7 +33,7 @@ GAME = {
 
 
 class Clock(Tracker):
-    """When the first trial began."""
+    """Records when the first trial began."""
 
     first = float("inf")
 
@@ -41,13 +41,13 @@ class Clock(Tracker):
     def nested(
         self, name: str, parameters: Mapping[str, object], tags: Mapping[str, str], *, began: float | None = None
     ) -> Iterator[Tracker]:
-        """Note the time at which the trial began."""
+        """Record the time at which the trial began."""
         self.first = min(self.first, began or time.time())
         yield Tracker()
 
 
 def seconds(trials: list[ModeTrial], workers: int) -> tuple[float, float]:
-    """Seconds from the first trial's beginning to the end of all, and before it. workers: 0 = in this process."""
+    """Seconds from the first trial's start to the end of all, and seconds before it. workers: 0 = in this process."""
     with TemporaryDirectory() as folder:
         store, clock, began = ModeTrialStore(Path(folder), Path(folder) / "work"), Clock(), time.time()
         if workers == 0:
@@ -72,7 +72,7 @@ def main() -> None:
     logging.disable()
     about = {"seeds": list(range(given.trials)), "steps": given.steps, "every_steps": given.steps}
     trials = trials_of(ModeStressRecipe.parse("game", GAME | about))
-    seconds(trials[:1], 0)  # what torch does once
+    seconds(trials[:1], 0)  # torch's one-time initialisation
     for _ in range(given.repeats):
         (plain, _), (one, start), (two, _) = (seconds(trials, workers) for workers in (0, 1, 2))
         row = {"trials": given.trials, "steps": given.steps, "one_after_another": plain, "one_worker": one}

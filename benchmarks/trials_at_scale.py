@@ -1,7 +1,7 @@
-"""Ten thousand stub trainings on hundreds of Ray workers, of which some are killed: what is lost, and what it costs.
+"""Ten thousand stub trainings on hundreds of Ray workers, some of them killed: lost work, and overhead.
 
-A stub training sleeps a second per step, and saves the step it is at. Nothing is computed, so that one machine can hold
-as many workers as its memory allows. Needs a cluster: `ray start --head`; see docs/clusters.md.
+A stub training sleeps one second per step, and saves the number of its step. Nothing is computed, so one machine can
+have as many workers as its memory allows. Needs a cluster: `ray start --head`; see docs/clusters.md.
 
     python benchmarks/trials_at_scale.py --ray 127.0.0.2:6399 --workers 10 50 100 --out RESULTS
 """
@@ -35,7 +35,7 @@ CPUS = 2  # of the cluster, which the workers share
 
 @dataclass(frozen=True)
 class Stub:
-    """A trial of so many steps of a second."""
+    """A trial with a number of steps of one second."""
 
     number: int
     steps: int
@@ -53,7 +53,7 @@ class Stub:
 
 
 class Store:
-    """One file per result, and a line for each time one is kept."""
+    """Stores one file per result, and a line for each time it is stored."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.remote = folder, None
@@ -69,7 +69,7 @@ class Store:
 
 
 class Trainer:
-    """Goes on from the step that was saved; a line "pid step" for each one that is begun."""
+    """Resumes from the saved step; writes a line "pid step" for each step that it begins."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -95,7 +95,7 @@ class Trainer:
 
 
 class Meeting(Trainer):
-    """Waits until all workers are there: a process is started once, and its start is no part of what a trial costs."""
+    """Waits until all workers have started: a process starts once, and its start is not part of a trial's cost."""
 
     def __init__(self, folder: Path, workers: int) -> None:
         super().__init__(folder)
@@ -109,7 +109,7 @@ class Meeting(Trainer):
 
 
 def run(address: str, workers: int, trials: int, steps: int, killed: int) -> dict[str, Any]:
-    """Train the stubs; returns what was measured."""
+    """Train the stubs; returns the measurements."""
     settings = WorkerSettings(ray=address, jobs=workers, cpus=round(CPUS / workers * 0.99, 4), attempts=5)
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -137,7 +137,7 @@ def stubs(trials: int, steps: int) -> list[Stub]:
 
 
 def begin_all(folder: Path, settings: WorkerSettings, workers: int) -> None:
-    """Have all processes started."""
+    """Start all processes."""
     began = time.perf_counter()
     first = folder / "first"
     first.mkdir()
@@ -146,7 +146,7 @@ def begin_all(folder: Path, settings: WorkerSettings, workers: int) -> None:
 
 
 def pids(folder: Path) -> dict[int, str]:
-    """The processes that have begun steps, each with the trial it was at last."""
+    """The processes that have begun steps, each with its latest trial."""
     found: dict[int, tuple[float, str]] = {}
     for path in folder.glob("*.steps"):
         lines = path.read_text().split("\n")[:-1]
@@ -156,7 +156,7 @@ def pids(folder: Path) -> dict[int, str]:
 
 
 def kill(folder: Path, count: int, seconds: float, stop: threading.Event, deaths: list[int]) -> None:
-    """Send kill -9 to `count` of the processes at random moments within the run; their numbers go to `deaths`."""
+    """Send kill -9 to `count` of the processes at random moments within the run; their ids go to `deaths`."""
     draw, began = random.Random(0), time.monotonic()  # noqa: S311
     for moment in sorted(draw.uniform(0.1, 0.9) * seconds for _ in range(count)):
         if stop.wait(max(0.0, began + moment - time.monotonic())):
@@ -169,7 +169,7 @@ def kill(folder: Path, count: int, seconds: float, stop: threading.Event, deaths
 
 
 def counted(folder: Path, trials: int, steps: int) -> dict[str, int]:
-    """Results, how many were kept more than once, steps that were begun beyond those that were needed."""
+    """Counts of correct results, of results stored more than once, and of steps begun beyond those needed."""
     kept = [len(path.read_text().splitlines()) for path in folder.glob("*.kept")]
     begun = sum(len(path.read_text().splitlines()) for path in folder.glob("*.steps"))
     right = sum((folder / f"{stub.key}.result").read_text() == str(stub.number) for stub in stubs(trials, steps))
@@ -177,7 +177,7 @@ def counted(folder: Path, trials: int, steps: int) -> dict[str, int]:
 
 
 def worker_cpu(every: list[dict[str, Any]]) -> float:
-    """Seconds of processor that a process spends from the end of one trial to that of the next, Ray's part included."""
+    """Processor seconds of a process from the end of one trial to the end of the next, including Ray's part."""
     used: dict[int, list[float]] = {}
     for one in every:
         used.setdefault(one["process"], []).append(one["cpu"])
@@ -186,7 +186,7 @@ def worker_cpu(every: list[dict[str, Any]]) -> float:
 
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
-    """Overhead against workers, as a PNG."""
+    """Plot overhead against the number of workers, as a PNG."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5.5, 3.5), layout="constrained")
@@ -198,7 +198,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 
 
 def main() -> None:
-    """Run every size in turn; what is measured is written after each, beside what was measured there before."""
+    """Run every size in turn; results are written after each, in addition to those stored before."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ray", required=True, help="address of the cluster, HOST:PORT")
     parser.add_argument("--workers", type=int, nargs="+", default=[10, 50, 100, 200])
@@ -209,7 +209,7 @@ def main() -> None:
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    ray.init(address=given.ray, logging_level="warning")  # one job: its processes stay from one study to the next
+    ray.init(address=given.ray, logging_level="warning")  # one job: its processes are reused from one study to the next
     measured = given.out / "trials_at_scale.json"
     rows: list[dict[str, Any]] = json.loads(measured.read_text()) if measured.exists() else []
     for workers, trials in zip(given.workers, given.trials, strict=True):

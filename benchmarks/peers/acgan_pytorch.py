@@ -1,11 +1,11 @@
 """ACGAN-PyTorch (github.com/clvrai/ACGAN-PyTorch): main.py on CIFAR-10, with its networks; ours is acgan_cifar10.
 
-Left as it is: the script, its networks, its loop, its printing. Put in place at run time: its command line;
-torchvision's CIFAR10, which gives the pixels of this comparison; transforms.Scale, by its present name, and `.data[0]`
-of a scalar, by `.item()`, which torch no longer has. It runs in a folder of its own.
+Unchanged: the script, its networks, its loop, its printing. Replaced at run time: its command line; torchvision's
+CIFAR10, which returns the pixels of this comparison; transforms.Scale, by its present name, and `.data[0]` of a scalar,
+by `.item()`, since torch no longer has them. It runs in its own folder.
 
-Its step is less work than ours: the fakes of the generator's move serve the discriminator's as well. Noise on images,
-which it has not, is off in ours. --width, --network, --discriminator-steps do not exist.
+Its step is less work than ours: the fakes of the generator's move are reused for the discriminator's. Noise on images,
+which it does not have, is off in ours. --width, --network, --discriminator-steps do not exist.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from papergan.errors import RecipeError
 from papergan.game.schedules import Progress
 from papergan.image_range import to_model_range
 
-INPUTS = 110  # of its generator: the class, one-hot, takes the place of the first ten
+INPUTS = 110  # of its generator: the one-hot class replaces the first ten
 
 
 def sides(asked: Asked) -> Sides:
-    """Raises RecipeError where the script is not there, or what was asked for does not exist there."""
+    """Both sides of the comparison. Raises RecipeError if the script is missing, or lacks a requested option."""
     if asked.width or asked.network or (asked.discriminator_steps or 1) != 1:
         raise RecipeError("ACGAN-PyTorch knows neither --width nor --network nor --discriminator-steps")
     file = (asked.path or asked.folder) / "main.py"
@@ -76,7 +76,7 @@ def _pairs(asked: Asked, game: Any) -> dict[str, Pair]:
 
 
 def _theirs(network: nn.Module, images: Tensor) -> Tensor:
-    """The probability of being real, and those of the classes."""
+    """The probability of being real, and the class probabilities."""
     real, classes = network(images)
     return torch.cat([real[:, None], classes], dim=1)
 

@@ -1,18 +1,18 @@
-"""A peer's public loop against ours, on the same work: `python benchmarks/peers/compare.py --peer mimicry --path DIR`.
+"""Compares a peer's loop with ours on the same work: `python benchmarks/peers/compare.py --peer mimicry --path DIR`.
 
-The same networks (the peer's own classes; of conditional games the peer's there, ours of the same recipe here), batch,
-loss, optimiser settings, moves, images, precision (float32) and threads. Each side trains in a process of its own, the
-two taking turns, who begins alternating from round to round; the first steps are left out. Prints Markdown: images per
-second of each, their ratio of each round (median, least, most), and the FLOPs of a step of each, forward and backward
-apart: the same forward work, or the difference is said; and where each side has its own networks, what differs in
-them. `--json FILE` keeps all of it. Peers are fetched by whoever runs this, see README.md.
+Both sides have the same networks (the peer's own classes; for conditional games, the peer's on its side, ours of the
+same recipe here), batch size, loss, optimiser settings, moves, images, precision (float32) and threads. Each side
+trains in its own process; the two alternate, and the side that begins changes from round to round. The first steps are
+left out. Prints Markdown: images per second of each, their ratio per round (median, minimum, maximum), and the FLOPs of
+a step of each, forward and backward separately: the same forward work, or the difference is stated; and, if each side
+has its own networks, how these differ. `--json FILE` keeps all of it. Users fetch peers themselves, see README.md.
 """
 
 from __future__ import annotations
 
 import os
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # of both sides, before torch is loaded
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # for both sides, before torch is loaded
 
 import argparse
 import importlib
@@ -37,17 +37,17 @@ from papergan.randomness import seeded
 from papergan.tracking import provenance
 from papergan.training.numerics import choose_device, numerics
 
-sys.path.pop()  # of modules beside `counting` some are called as a peer's
+sys.path.pop()  # some modules next to `counting` have the names of a peer's modules
 
 PEERS = ("mimicry", "studiogan", "pytorch_gan", "acgan_pytorch", "r3gan", "plain")
 ALTERNATING = (("peer", "ours"), ("ours", "peer"))
 IMAGES = 4096
-COUNTED = 2  # steps of the run in which FLOPs are counted: those of the last are kept
+COUNTED = 2  # steps of the run that counts FLOPs: those of the last step are kept
 SAME_WORK = 0.01  # forward FLOPs that differ by less are called the same
 
 
 def main() -> None:
-    """Compare, print, keep; one line where something is wrong."""
+    """Compare, print and store; errors are shown as one line."""
     given = arguments().parse_args()
     try:
         check(given)
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def arguments() -> argparse.ArgumentParser:
-    """What may be asked for."""
+    """The command-line options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peer", choices=PEERS, required=True)
     parser.add_argument("--path", type=Path, help="a copy of the peer's repository, outside this one")
@@ -88,7 +88,7 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def check(given: argparse.Namespace) -> None:
-    """Raises RecipeError where what was asked for cannot be compared."""
+    """Check the options. Raises RecipeError if they cannot be compared."""
     if min(given.steps, given.warm_up, given.rounds, given.batch) < 1:
         raise RecipeError("--steps, --warm-up, --rounds and --batch must be at least 1")
     if given.peer == "plain":
@@ -101,9 +101,9 @@ def check(given: argparse.Namespace) -> None:
 
 
 def one_side(given: argparse.Namespace) -> dict[str, Any]:
-    """Train one side in this process. Returns seconds per step, or FLOPs per step where they are counted.
+    """Train one side in this process. Returns seconds per step, or FLOPs per step if they are counted.
 
-    With `pairs` nothing is trained: what `beside` says of the networks, in the width that the recipe has.
+    With `pairs` nothing is trained; returns the comparison of networks by `beside`, in the recipe's width.
     """
     if given.threads:
         torch.set_num_threads(given.threads)
@@ -134,7 +134,7 @@ def one_side(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def run(side: str, sides: Any, asked: Asked, clock: Clock, steps: int) -> None:
-    """One side's loop, until the clock has all steps."""
+    """Run one side's loop until the clock has all steps."""
     if side == "ours":
         train_ours(sides, asked, clock, steps)
         return
@@ -154,7 +154,7 @@ def pixels_of(given: argparse.Namespace) -> torch.Tensor:
 
 
 def compare(given: argparse.Namespace) -> dict[str, Any]:
-    """All figures, as plain values."""
+    """All results, as plain values."""
     counts = {side: in_a_process(given, side, "--count") for side in ("peer", "ours")}
     pairs = in_a_process(given, "ours", "--pairs")["pairs"]
     rates: dict[str, list[float]] = {"peer": [], "ours": []}
@@ -182,7 +182,7 @@ def compare(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def in_a_process(given: argparse.Namespace, side: str, *more: str) -> dict[str, Any]:
-    """`one_side` in a process of its own. Raises RecipeError with the last line of what it said where it failed."""
+    """Run `one_side` in its own process. Raises RecipeError with the last line of its output if it fails."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "found.json"
         command = [sys.executable, __file__, *options(given), "--side", side, "--json", str(file), *more]
@@ -195,7 +195,7 @@ def in_a_process(given: argparse.Namespace, side: str, *more: str) -> dict[str, 
 
 
 def options(given: argparse.Namespace) -> list[str]:
-    """What was asked for, for another process."""
+    """The options as a command line for another process."""
     left_out = {"json", "side", "count", "pairs", "rounds", "peer_commit"}
     pairs = {name: value for name, value in vars(given).items() if name not in left_out and value is not None}
     return [f"--{name.replace('_', '-')}={value}" for name, value in pairs.items()]
@@ -210,7 +210,7 @@ def commit_of(path: Path | None) -> str:
 
 
 def table(figures: dict[str, Any]) -> str:
-    """Markdown."""
+    """The results as Markdown."""
     rates, flops = figures["images_per_second"], figures["flops"]
     network = figures["facts"].get("network", "dcgan") + (f" of width {figures['width']}" if figures["width"] else "")
     facts = f"{network}, batch {figures['batch']}, {figures['images_per_step']} real images per step, float32"
@@ -240,7 +240,7 @@ def table(figures: dict[str, Any]) -> str:
 
 
 def networks(pairs: dict[str, Any]) -> str:
-    """Markdown: our networks beside the peer's, in the width that the recipe has."""
+    """Our networks compared with the peer's as Markdown, in the recipe's width."""
     lines = [
         "| network | parameters, ours | peer | GFLOP per image, ours | peer | what differs | outputs, same weights |",
         "|---|---|---|---|---|---|---|",
@@ -254,7 +254,7 @@ def networks(pairs: dict[str, Any]) -> str:
 
 
 def differing(found: dict[str, Any]) -> list[str]:
-    """Kinds of layers whose FLOPs are others, and shapes of weights that one side alone has."""
+    """Kinds of layers with different FLOPs, and shapes of weights that only one side has."""
     ours, theirs = (found["kinds"][side] for side in ("ours", "theirs"))
     said = [
         f"{kind} {ours.get(kind, 0) / 1e6:.4g} against {theirs.get(kind, 0) / 1e6:.4g} MFLOP"

@@ -1,13 +1,13 @@
 """mimicry (github.com/kwotsin/mimicry): its networks for 32x32 images, trained by its `Trainer`.
 
-Left as it is: `Trainer.train`, the networks with their `train_step`, `load_dataset` with its transforms, Adam as its
-examples have it. Put in place at run time: torchvision's CIFAR10 gives the pixels of this comparison; tensorboard and
-the packages of its metrics, where they are not installed, are modules that do nothing (so that its logging costs it
-less than it would); numpy's and torch's removed names are not needed by anything that runs here.
+Unchanged: `Trainer.train`, the networks with their `train_step`, `load_dataset` with its transforms, Adam as in its
+examples. Replaced at run time: torchvision's CIFAR10 returns the pixels of this comparison; tensorboard and the
+packages of its metrics, if not installed, are modules that do nothing (so its logging costs it less than it would);
+nothing that runs here needs the names that numpy and torch have removed.
 
 --network dcgan (its usual one here; residual networks without normalisation in the discriminator, non-saturating loss)
-or sngan (with spectral normalisation and hinge loss). --width: generator and discriminator alike; its own are 256 and
-128. Its generator's move computes gradients of the discriminator's weights that nobody uses.
+or sngan (with spectral normalisation and hinge loss). --width: of generator and discriminator; its own are 256 and 128.
+Its generator's move computes unused gradients of the discriminator's weights.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ UNUSED = (
 
 
 def sides(asked: Asked) -> Sides:
-    """Its networks. discriminator_steps: 5 unless asked otherwise. Raises RecipeError where the folder holds none."""
+    """Both sides with its networks. discriminator_steps: 5 by default. Raises RecipeError if the folder has none."""
     name = asked.network or "dcgan"
     if name not in NETWORKS:
         raise RecipeError(f"--network of mimicry must be one of {', '.join(NETWORKS)}, got {name!r}")

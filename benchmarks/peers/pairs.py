@@ -1,4 +1,4 @@
-"""Our networks beside a peer's of the same recipe: weights, FLOPs per image, and outputs once the weights are equal."""
+"""Compares our networks with a peer's of the same recipe: weights, FLOPs per image, and outputs for equal weights."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from torch.utils._pytree import tree_leaves
 
 from counting import Counter
 
-PROBED = 4  # images of such a comparison
+PROBED = 4  # images in such a comparison
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
-NOISE = 0.02  # deviation of what the peer's weights are moved by, so that none of them is zero
+NOISE = 0.02  # deviation of the noise added to the peer's weights, so that none of them is zero
 
 
 class Pair(NamedTuple):
-    """Two networks and one way to run each, `run(network, *inputs)`, from the same inputs [B, ...] to tensors alike."""
+    """Two networks and a function to run each, `run(network, *inputs)`, from the same inputs [B, ...] to tensors."""
 
     ours: nn.Module
     theirs: nn.Module
@@ -30,10 +30,10 @@ class Pair(NamedTuple):
 
 
 def beside(pair: Pair) -> dict[str, Any]:
-    """Of both: parameters, FLOPs of a forward pass per image, by kind of layer too, and shapes that one side lacks.
+    """Of both: parameters, FLOPs per image of a forward pass, also by kind of layer, and shapes that only one side has.
 
-    difference: between the outputs, in training mode, after ours was given the peer's weights and the vectors of its
-    spectral norms, relative to the largest of the peer's; None where the parameters cannot be matched one to one.
+    difference: between the outputs, in training mode, after ours received the peer's weights and the vectors of its
+    spectral norms, relative to the largest output of the peer; None if the parameters cannot be matched one to one.
     """
     counted = {side: _counted(pair, side) for side in ("ours", "theirs")}
     shapes = {side: Multiset(map(_shape, getattr(pair, side).parameters())) for side in counted}
@@ -55,7 +55,7 @@ def _counted(pair: Pair, side: str) -> dict[str, float]:
 
 
 class Kinds(Counter):
-    """FLOPs by what computes them: convolutions by the size of their kernel, products by their name."""
+    """FLOPs by kind of operator: convolutions by their kernel size, products by their name."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ def _difference(pair: Pair) -> float | None:
 
 
 def _in_use(pair: Pair, side: str) -> list[Tensor]:
-    """Parameters, and buffers but statistics, in the order in which a forward pass comes to them."""
+    """Parameters, and buffers except statistics, in the order in which a forward pass uses them."""
     with _Noting(getattr(pair, side)) as noting:
         getattr(pair, f"run_{side}")(getattr(pair, side), *pair.inputs)
     return noting.seen
@@ -120,7 +120,7 @@ def _place(tensor: Tensor) -> int:
 
 
 def _matched(ours: list[Tensor], theirs: list[Tensor]) -> list[tuple[Tensor, Tensor]]:
-    """Tensors of one shape, in order: first those whose predecessors are of one shape as well, then the others."""
+    """Pairs of tensors of one shape, in order: first those whose predecessors have one shape too, then the others."""
     found: list[tuple[Tensor, Tensor]] = []
     for with_last in (True, False):
         groups, others = _groups(ours, with_last), _groups(theirs, with_last)
@@ -142,5 +142,5 @@ def _groups(tensors: list[Tensor], with_last: bool) -> dict[Any, list[Tensor]]:
 
 
 def _shape(tensor: Tensor) -> tuple[int, ...]:
-    """Without ones, in order of size: a transposed weight has the same."""
+    """The shape without ones, sorted by size, so that a transposed weight has the same."""
     return tuple(sorted(size for size in tensor.shape if size > 1))

@@ -1,8 +1,8 @@
 """The plain script: the textbook DCGAN loop as most people first write it, over our own DCGAN networks.
 
-A DataLoader with PIL transforms, NCHW memory, Adam as it comes, one backward pass per side, the same fakes for both
-players, gradients of the discriminator's weights in the generator's move which nobody uses, and losses read in every
-step. It draws one batch of fakes per step where our loop draws one per move.
+A DataLoader with PIL transforms, NCHW memory, torch's default Adam, one backward pass per side, the same fakes for both
+players, unused gradients of the discriminator's weights in the generator's move, and losses read in every step. It
+generates one batch of fakes per step, our loop one per move.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LATENT, RATE, BETAS = 100, 2e-4, (0.5, 0.999)
 
 
 def sides(asked: Asked) -> Sides:
-    """Our DCGAN networks. width: 128 unless asked otherwise."""
+    """Both sides with our DCGAN networks. width: 128 by default."""
     spec, width = ImageSpec(3, asked.pixels.shape[-1]), asked.width or 128
     generator, discriminator = DCGANGenerator(spec, LATENT, width), DCGANDiscriminator(spec, width)
     return Sides(
@@ -33,7 +33,7 @@ def sides(asked: Asked) -> Sides:
 
 
 def loop(asked: Asked, generator: nn.Module, discriminator: nn.Module) -> None:
-    """Without end; whoever times it ends it."""
+    """Train without end; the clock ends it."""
     prepared = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.5,) * 3, (0.5,) * 3)])
     pictures = Pictures(asked.pixels, prepared)
     loader = DataLoader(pictures, batch_size=asked.batch, shuffle=True, num_workers=asked.workers, drop_last=True)

@@ -1,11 +1,11 @@
-"""PyTorch-GAN (github.com/eriklindernoren/PyTorch-GAN): implementations/dcgan/dcgan.py, run as the script it is.
+"""PyTorch-GAN (github.com/eriklindernoren/PyTorch-GAN): implementations/dcgan/dcgan.py, run as a script.
 
-Left as it is: the whole script, its networks, its loop, its printing. Put in place at run time: its command line, and
-torchvision's MNIST, which gives the pixels of this comparison (three channels). It runs in a folder of its own, two
-below, since it makes "images" and "../../data". On a machine with a GPU it takes the GPU; it knows no other way.
+Unchanged: the whole script, its networks, its loop, its printing. Replaced at run time: its command line, and
+torchvision's MNIST, which returns the pixels of this comparison (three channels). It runs in its own folder, two levels
+below, since it creates "images" and "../../data". On a machine with a GPU it uses the GPU; it has no other option.
 
-Its step is less work than ours: the fakes of the generator's move serve the discriminator's as well. It has one move
-each, its discriminator's loss is halved (so is ours here), and --width, --network and --workers do not exist.
+Its step is less work than ours: the fakes of the generator's move are reused for the discriminator's. Each player has
+one move, the discriminator's loss is halved (so is ours here), and --width, --network and --workers do not exist.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ LATENT = 100
 
 @dataclass(frozen=True)
 class Halved(NonSaturating):
-    """Half of it for the discriminator, as the script has it."""
+    """The loss with half the weight for the discriminator, as in the script."""
 
     def discriminator(self, scores: BothScores) -> Tensor:
         return super().discriminator(scores) / 2
 
 
 def sides(asked: Asked) -> Sides:
-    """Its networks, from a run of the script without epochs. Raises RecipeError where the script is not there."""
+    """Both sides with its networks, from a run of the script without epochs. Raises RecipeError if it is missing."""
     if asked.width or asked.network or (asked.discriminator_steps or 1) != 1:
         raise RecipeError("dcgan.py of PyTorch-GAN knows neither --width nor --network nor --discriminator-steps")
     if torch.cuda.is_available() != (asked.device.type == "cuda"):

@@ -1,13 +1,13 @@
 """R3GAN (github.com/brownvc/R3GAN): the authors' networks and `training_loop`, preset CIFAR10 with labels.
 
-Left as it is: `training.training_loop` with its loss, augmentation, schedules, Adam, average, DataLoader and networks;
-on our side the recipe r3gan_cifar10 with our networks. Put in place at run time: what its train.py makes of its command
-line, in float32 throughout (theirs has bfloat16 in three of four stages); the data set; on a CPU the device it asks for
-and CUDA's events and counters, which do nothing there, and its operators' own reference versions, which it has for
-that; the argument that torch's Sampler no longer takes, and a float for Adam's beta1, which is an int; no grids of
-samples and no snapshots. Packages of its logging and its metrics that are not installed do nothing.
+Unchanged: `training.training_loop` with its loss, augmentation, schedules, Adam, average, DataLoader and networks; our
+side has the recipe r3gan_cifar10 with our networks. Replaced at run time: the settings that its train.py derives from
+its command line, in float32 throughout (theirs has bfloat16 in three of four stages); the data set; on a CPU, the
+device that it requests, CUDA's events and counters, which do nothing there, and its operators, by its own reference
+versions for that case; the argument that torch's Sampler no longer takes, and Adam's beta1, an int, by a float; no
+grids of samples and no snapshots. Packages of its logging and its metrics that are not installed do nothing.
 
---width: of every stage, a multiple of 8, and as many groups as it has eights; its own is 768. --network and
+--width: of every stage, a multiple of 8, with a group per eight channels; its own is 768. --network and
 --discriminator-steps do not exist. It needs at least one worker.
 """
 
@@ -46,7 +46,7 @@ AUGMENTATION = dict.fromkeys(
 
 
 class Labelled(Dataset):  # type: ignore[type-arg]
-    """Pixels as its data sets give them: uint8 [3, S, S], mirrored copies after the others, and one-hot labels."""
+    """Pixels as its data sets return them: uint8 [3, S, S], mirrored copies after the others, and one-hot labels."""
 
     has_labels, label_dim, label_shape = True, CLASSES, [CLASSES]
 
@@ -64,14 +64,14 @@ class Labelled(Dataset):  # type: ignore[type-arg]
 
 
 def sides(asked: Asked) -> Sides:
-    """Raises RecipeError where the folder holds no R3GAN, or what was asked for does not exist there."""
+    """Both sides of the comparison. Raises RecipeError if the folder has no R3GAN, or it lacks a requested option."""
     if asked.network or (asked.discriminator_steps or 1) != 1 or asked.workers < 1 or (asked.width or 8) % 8:
         raise RecipeError(
             "R3GAN knows neither --network nor --discriminator-steps, its --width is a multiple of 8, and its "
             "DataLoader needs --workers of at least 1"
         )
     missing = stand_in_for(UNUSED)
-    if stand_in_for(["pkg_resources"]):  # newer setuptools have none; its comparison of versions is packaging's
+    if stand_in_for(["pkg_resources"]):  # newer setuptools lack it; its version comparison is that of packaging
         sys.modules["pkg_resources"].parse_version = version.parse  # type: ignore[attr-defined]
     sys.path.insert(0, str(asked.path))
     try:
@@ -120,7 +120,7 @@ def _float_betas(optimiser: torch.optim.Optimizer, *_: Any) -> None:
 
 
 def _settings(width: int | None, *, generator: bool) -> dict[str, Any]:
-    """What train.py gives a network."""
+    """The arguments that train.py passes to a network."""
     width = width or WIDTH
     own = {"NoiseDimension": LATENT} if generator else {}
     return own | {
@@ -131,7 +131,7 @@ def _settings(width: int | None, *, generator: bool) -> dict[str, Any]:
 
 
 class _OnCPU(ModuleType):
-    """torch, for a loop that asks for CUDA."""
+    """The module torch, for a loop that uses CUDA."""
 
     cuda = SimpleNamespace(
         Event=lambda **_: SimpleNamespace(

@@ -1,4 +1,4 @@
-"""What a peer asks for that is not there: data sets over pixels in memory, and modules that do nothing."""
+"""Replacements for what a peer needs: data sets over pixels in memory, and modules that do nothing."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ CLASSES = 10
 
 
 def labels_of(pixels: Tensor) -> Tensor:
-    """The class of every image on both sides, int64 [N]: its place, modulo ten."""
+    """The class of every image on both sides, int64 [N]: its index modulo ten."""
     return torch.arange(len(pixels)) % CLASSES
 
 
 class Pictures(Dataset):  # type: ignore[type-arg]
-    """As torchvision's CIFAR10 and MNIST give their images: one PIL image at a time, then the transform; its label."""
+    """Like torchvision's CIFAR10 and MNIST: one PIL image at a time, transformed, and its label."""
 
     def __init__(self, pixels: Tensor, transform: Callable[[Any], Any] | None = None) -> None:
         self.data, self.transform = pixels.permute(0, 2, 3, 1).contiguous().numpy(), transform
@@ -37,13 +37,13 @@ class Pictures(Dataset):  # type: ignore[type-arg]
 
 
 def serve(pixels: Tensor, *names: str) -> None:
-    """Let torchvision's data sets of these names give these pixels, uint8 [N, 3, S, S], and download nothing."""
+    """Make torchvision's data sets of these names return these pixels, uint8 [N, 3, S, S], and download nothing."""
     for name in names:
         setattr(torchvision.datasets, name, lambda *_, transform=None, **__: Pictures(pixels, transform))
 
 
 class _Nothing:
-    """Can be called, asked for anything, and gives itself; a part of it is 0."""
+    """An object whose calls and attributes return itself; divided by anything it is 0."""
 
     def __call__(self, *_: Any, **__: Any) -> _Nothing:
         return self
@@ -53,7 +53,7 @@ class _Nothing:
             raise AttributeError(name)
         return self
 
-    def __truediv__(self, other: Any) -> float:  # a peer divides what psutil says of its memory
+    def __truediv__(self, other: Any) -> float:  # a peer divides the memory that psutil reports
         return 0.0
 
 
@@ -65,7 +65,7 @@ class _StandIn(ModuleType):
 
 
 def stand_in_for(names: Iterable[str]) -> list[str]:
-    """Put a module that does nothing in place of each that cannot be imported. Returns which those were."""
+    """Replace modules that cannot be imported by modules that do nothing. Returns their names."""
     missing = []
     for name in names:
         try:

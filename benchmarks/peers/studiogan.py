@@ -1,16 +1,16 @@
 """PyTorch-StudioGAN (github.com/POSTECH-CVLab/PyTorch-StudioGAN): CIFAR10/DCGAN.yaml, trained by `load_worker`.
 
-Left as it is: `loader.load_worker` with its loop and its `WORKER`, networks, optimisers, configuration, DataLoader and
-transforms (random mirroring among them). Put in place at run time: what its main.py makes of a command line (which
-needs a GPU), without evaluation; torchvision's CIFAR10 gives the pixels of this comparison; on a CPU its rank, which it
-uses as a number and as a device, is a string that is both; wandb and packages that only its evaluation and other
-networks need, where they are not installed, are modules that do nothing (so that its logging costs it less).
+Unchanged: `loader.load_worker` with its loop and its `WORKER`, networks, optimisers, configuration, DataLoader and
+transforms (including random mirroring). Replaced at run time: the settings that its main.py derives from a command line
+(which needs a GPU), without evaluation; torchvision's CIFAR10 returns the pixels of this comparison; on a CPU, its
+rank, used as a number and as a device, is a string that works as both; wandb and packages that only its evaluation and
+other networks need, if not installed, are modules that do nothing (so its logging costs it less).
 
-Its generator learns nothing while its discriminator moves, and the other way round, as here: no needless gradients.
---network: a file of src/configs/CIFAR10, an unconditional one with plain Adam and a loss that we have: its networks
-play on both sides. Or one of the conditional ProjGAN, SAGAN and BigGAN: its networks on its side, on ours the same
-recipe with our networks. --width: of these generators, four times g_conv_dim; discriminators keep their proportion.
-Changed in ProjGAN, to be the same recipe: spectral normalisation of its discriminator (off in the file), Adam's betas.
+Its generator is frozen while its discriminator moves, and the other way round, as here: no unused gradients.
+--network: a file of src/configs/CIFAR10, an unconditional one with plain Adam and a loss that we have: both sides use
+its networks. Or one of the conditional ProjGAN, SAGAN and BigGAN: its networks on its side, the same recipe with our
+networks on ours. --width: of these generators, four times g_conv_dim; discriminators keep their proportion. Changed in
+ProjGAN, to match the recipe: spectral normalisation of its discriminator (off in the file), Adam's betas.
 It needs at least one worker.
 """
 
@@ -38,7 +38,7 @@ from papergan.networks.layers.blocks import set_batch_norm_epsilon
 from papergan.objectives.adversarial import Hinge, NonSaturating, Wasserstein
 
 LOSSES: dict[str, Loss] = {"vanilla": NonSaturating(), "hinge": Hinge(), "wasserstein": Wasserstein()}
-OURS: dict[str, tuple[str, dict[str, Any]]] = {  # experiment, and its settings that are not the recipe's
+OURS: dict[str, tuple[str, dict[str, Any]]] = {  # experiment, and settings that differ from its recipe
     "ProjGAN": ("projection_gan_cifar10", {"fakes_per_real": 1}),
     "SAGAN": ("sagan_cifar10", {}),
     "BigGAN": ("biggan_studiogan_cifar10", {}),
@@ -67,7 +67,7 @@ OFF = (
 
 
 class Rank(str):
-    """The device "cpu" that passes for rank 0."""
+    """The device "cpu" that also acts as rank 0."""
 
     __slots__ = ()
 
@@ -85,7 +85,7 @@ class Rank(str):
 
 
 class Latents(nn.Module):
-    """Its generator without labels."""
+    """The peer's generator without labels."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -97,7 +97,7 @@ class Latents(nn.Module):
 
 
 def sides(asked: Asked) -> Sides:
-    """Its networks. Raises RecipeError where the folder holds none, or what was asked for does not exist there."""
+    """Both sides. Raises RecipeError if the folder has no StudioGAN, or StudioGAN lacks a requested option."""
     name = asked.network or "DCGAN"
     if (asked.width and name not in OURS) or asked.workers < 1:
         raise RecipeError(
@@ -105,7 +105,7 @@ def sides(asked: Asked) -> Sides:
             f"of at least 1"
         )
     missing = stand_in_for(UNUSED)
-    if stand_in_for(["pkg_resources"]):  # newer setuptools have none; its comparison of versions is packaging's
+    if stand_in_for(["pkg_resources"]):  # newer setuptools lack it; its version comparison is that of packaging
         sys.modules["pkg_resources"].parse_version = version.parse  # type: ignore[attr-defined]
     sys.path.insert(0, str((asked.path or asked.folder) / "src"))
     serve(asked.pixels, "CIFAR10", "CIFAR100")
@@ -162,7 +162,7 @@ def _widths(settings: Any) -> dict[str, int]:
 
 
 def _pairs(asked: Asked, game: Game, generator: nn.Module, discriminator: nn.Module) -> dict[str, Pair]:
-    """The discriminator twice: as it is, and with ReLUs that leave their input alone, which is what its skips carry."""
+    """The discriminator twice: unchanged, and with ReLUs not in place, which leave the input that its skips carry."""
     latent, classes = game.networks["prior"](PROBED, Progress(0))
     images = to_model_range(asked.pixels[:PROBED])
     other = copy.deepcopy(discriminator)
@@ -186,7 +186,7 @@ def _pairs(asked: Asked, game: Game, generator: nn.Module, discriminator: nn.Mod
 
 
 def _settings(asked: Asked, name: str) -> Any:
-    """What its main.py would have made of `-t -metrics none`."""
+    """The settings that its main.py would have for `-t -metrics none`."""
     file = (asked.path or asked.folder) / "src" / "configs" / "CIFAR10" / f"{name}.yaml"
     settings = importlib.import_module("config").Configurations(str(file))
     place = asked.folder / "peer"
@@ -215,7 +215,7 @@ def _settings(asked: Asked, name: str) -> Any:
 
 
 def _narrow(settings: Any, width: int) -> None:
-    """Scale the discriminator as the generator. Raises RecipeError where a width cannot be had."""
+    """Scale the discriminator like the generator. Raises RecipeError for an impossible width."""
     share = settings.MODEL.d_conv_dim * width
     if width % 16 or share % (4 * settings.MODEL.g_conv_dim):
         raise RecipeError(f"--width must be a multiple of 16 for StudioGAN's networks, got {width}")
@@ -224,7 +224,7 @@ def _narrow(settings: Any, width: int) -> None:
 
 
 def _check(settings: Any, name: str) -> None:
-    """Only what our side can be given as well. Raises RecipeError for anything else."""
+    """Check that our side supports these settings as well. Raises RecipeError for anything else."""
     if name in OURS:
         return
     model, loss, steps, augment = settings.MODEL, settings.LOSS, settings.OPTIMIZATION, settings.AUG

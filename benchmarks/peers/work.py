@@ -1,4 +1,4 @@
-"""What both sides of a comparison train, and the clock that times them: the same one for a peer's loop and for ours."""
+"""The work of both sides of a comparison, and the clock that times a peer's loop and ours in the same way."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class Enough(Exception):
 
 @dataclass(frozen=True)
 class Asked:
-    """Of both sides alike. pixels: uint8 [N, C, S, S]. width: of the networks where they have one, None for their own.
+    """Options of both sides. pixels: uint8 [N, C, S, S]. width: of the networks if they have one, None = their own.
 
-    network: which of the peer's, None for its usual one. workers: processes that a DataLoader may use. Labels, where
-    they are asked for, are `standins.labels_of` the pixels.
+    network: which of the peer's, None for its default one. workers: processes that a DataLoader may use. Labels, if
+    they are needed, are `standins.labels_of` the pixels.
     """
 
     path: Path | None
@@ -56,11 +56,11 @@ class Asked:
 
 @dataclass(frozen=True)
 class Sides:
-    """One piece of work, ready for either side; only one of them may run, since a peer may train these very instances.
+    """One piece of work, ready for either side; only one side may run, since a peer may train these very instances.
 
-    game: builds ours, over the peer's networks or over our own. peer: runs the peer's own loop until it ends or the
-    clock ends it. flip: whether real images are mirrored. pairs: by name, our networks beside the peer's, where each
-    side has its own.
+    game: builds ours, with the peer's networks or our own. peer: runs the peer's own loop until it ends or the clock
+    ends it. flip: whether real images are mirrored. pairs: by name, our networks paired with the peer's, if each side
+    has its own.
     """
 
     game: Callable[[], Game]
@@ -72,7 +72,7 @@ class Sides:
 
 
 class Wrapped(nn.Module):
-    """A peer's discriminator as our kernel knows one. score: images -> logits, [B] or [B, 1]."""
+    """A peer's discriminator with the interface that our games expect. score: images -> logits, [B] or [B, 1]."""
 
     def __init__(self, network: nn.Module, score: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
@@ -88,9 +88,9 @@ def adam(rate: float, betas: tuple[float, float], epsilon: float = 1e-8) -> Call
 
 
 class Clock:
-    """Notes when each step ends. per_step: optimiser steps of which one step of the loop consists.
+    """Records when each step ends. per_step: the number of optimiser steps in one step of the loop.
 
-    The first `warm_up` steps are left out. counter: where FLOPs are added up as well, None where they are not counted.
+    The first `warm_up` steps are left out. counter: also adds up FLOPs; None if they are not counted.
     """
 
     def __init__(self, asked: Asked, warm_up: int, per_step: int, counter: SplitCounter | None = None) -> None:
@@ -101,7 +101,7 @@ class Clock:
 
     @contextmanager
     def hooked(self) -> Iterator[None]:
-        """Inside the block, every step of any optimiser counts; ends the loop inside it when enough are done."""
+        """Count every step of any optimiser inside the block; ends the loop inside it when enough are done."""
 
         def moved(*_: Any) -> None:
             self._moves += 1
@@ -119,7 +119,7 @@ class Clock:
             handle.remove()
 
     def tick(self) -> None:
-        """A step has ended. The device is waited for at the two ends of what is timed, and never between."""
+        """Record the end of a step. Waits for the device at both ends of the timed part, and never in between."""
         done = len(self.times) + 1
         if self._device.type == "cuda" and done in (self._warm_up, self._warm_up + self._steps):
             torch.cuda.synchronize(self._device)
@@ -134,18 +134,18 @@ class Clock:
 
     @property
     def processor_seconds_per_step(self) -> float:
-        """Of this process alone, its DataLoader's workers left out; what else the machine does is not in it."""
+        """Processor time of this process only, without its DataLoader's workers and other processes."""
         return (self.processor[-1] - self.processor[self._warm_up - 1]) / self._steps
 
     @property
     def flops_per_step(self) -> tuple[int, int]:
-        """Of the last step: forward passes, backward passes."""
+        """FLOPs of the last step: forward passes, backward passes."""
         (forward, backward), (forward_before, backward_before) = self.flops[-1], self.flops[-2]
         return forward - forward_before, backward - backward_before
 
 
 class SplitCounter(Counter):
-    """FLOPs inside backward passes apart from the rest, which is where gradients nobody needs are found."""
+    """Counts FLOPs inside backward passes separately, which shows gradients that are not used."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -171,7 +171,7 @@ def over_theirs(
     optimiser: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
     discriminator_steps: int = 1,
 ) -> Callable[[], Game]:
-    """Our game over a peer's networks. generator: latent [B, latent_dim] -> images; discriminator: as `Wrapped`."""
+    """Our game with a peer's networks. generator: latent [B, latent_dim] -> images; discriminator: as `Wrapped`."""
     return lambda: two_player(
         generator=generator,
         discriminator=discriminator,
@@ -186,14 +186,14 @@ def over_theirs(
 def over_ours(experiment: str, size: int, changes: Mapping[str, Any]) -> Game:
     """The game of one of our recipes, with our own networks, for colour images of ten classes.
 
-    changes: settings of its system that are others than the recipe's; None leaves the recipe's.
+    changes: settings of its system that differ from the recipe's; None keeps the recipe's.
     """
     recipe = recipe_of(experiment, [f"overrides.{key}={value}" for key, value in changes.items() if value is not None])
     return systems.build(recipe.system, ImageSpec(3, size, CLASSES), recipe.overrides, seed=0)
 
 
 class _Timed(Trainer):
-    """`Trainer` that tells a clock of every step; hooks of optimisers are silent where a recording is repeated."""
+    """`Trainer` that reports every step to a clock; optimiser hooks do not run when a recorded graph is replayed."""
 
     clock: Clock
 
@@ -203,7 +203,7 @@ class _Timed(Trainer):
 
 
 def train_ours(sides: Sides, asked: Asked, clock: Clock, steps: int) -> None:
-    """Our loop as it really runs: batches, turns, the watch for what is not finite, reports, the save at the end."""
+    """Our loop as it really runs: batches, turns, the check for non-finite values, reports, the save at the end."""
     labels, pixels = labels_of(asked.pixels), asked.pixels
     batches = Batches(pixels, labels, batch_size=asked.batch, seed=0, device=asked.device, flip=sides.flip)
     settings, store = TrainSettings(steps=steps, save_minutes=1e9), CheckpointStore(asked.folder / "ours", "benchmark")

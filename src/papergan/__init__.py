@@ -1,4 +1,4 @@
-"""papergan: GAN papers as Kedro pipelines, reproduced, compared and accounted for."""
+"""papergan: GAN papers reproduced as Kedro pipelines, with results compared and their origin recorded."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""`python -m papergan` is `kedro` for this project, from any directory; `torchrun -m papergan` for several devices.
+"""`python -m papergan` runs `kedro` for this project from any directory; `torchrun -m papergan` uses several devices.
 
-Without a command it is `kedro run`. When installed from a wheel, the commands are `run` and `clean`.
+Without a command it runs `kedro run`. When installed from a wheel, the commands are `run` and `clean`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from papergan.project import CONFIGURATION, IN_CHECKOUT, PROJECT, check_configur
 def main() -> None:
     """Run the given command line, `run` if it names no command; with several processes, rank 0 runs it."""
     os.chdir(PROJECT)
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as papergan.settings, which followers never load
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in papergan.settings, which followers never load
     if not is_distributed():
         return run()
     from papergan.distributed.follower import run_distributed

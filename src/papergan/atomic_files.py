@@ -19,7 +19,7 @@ from papergan.messages import quoted, sanitise
 
 _ASIDE = ".part"
 _ABANDONED_SECONDS = 3600.0
-DOCUMENT_BYTES = 64 << 20  # JSON, CSV and HTML files of this project have a few megabytes at most
+DOCUMENT_BYTES = 64 << 20  # JSON, CSV and HTML files of this project are a few megabytes at most
 # Opening a pipe without a writer, or a terminal, must not block; it is rejected afterwards.
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 _READ = os.O_RDONLY | _AT_ONCE | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -28,8 +28,8 @@ _READ = os.O_RDONLY | _AT_ONCE | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BI
 def write_whole(path: Path, content: bytes | memoryview | Callable[[IO[bytes]], Any]) -> None:
     """Write `path` atomically: readers never see a partial file, not even after a crash.
 
-    content: the bytes, or a function that writes them into an open binary file. The file gets the permissions that
-    the umask leaves, as with `open`. Temporary files that killed processes left for the same `path` are removed after
+    content: the bytes, or a function that writes them into an open binary file. The file's permissions follow the
+    umask, as with `open`. Temporary files that killed processes left for the same `path` are removed after
     an hour. Raises StorageError if the disk is full or the folder is read-only; exceptions from a function are passed
     on. In both cases an existing file at `path` is untouched.
     """
@@ -64,7 +64,7 @@ def storage_errors(path: Path, size: int | None = None) -> Iterator[None]:
     """Convert OSErrors inside the block to StorageError. size: bytes that were to be written, if known."""
     try:
         yield
-    except StorageError:  # complete already
+    except StorageError:  # its message is already complete
         raise
     except OSError as error:
         wanted = "" if size is None else f"; {size} bytes needed"
@@ -79,7 +79,7 @@ def reading_errors(path: Path) -> Iterator[None]:
     """Convert OSErrors inside the block to StorageError: for reading folders, which this user may not be allowed to."""
     try:
         yield
-    except StorageError:  # complete already
+    except StorageError:  # its message is already complete
         raise
     except OSError as error:
         raise StorageError(f"{sanitise(path)} cannot be read: {error.strerror or error}") from error
@@ -88,7 +88,7 @@ def reading_errors(path: Path) -> Iterator[None]:
 def path_from(given: str | os.PathLike[str]) -> Path:
     """The path that a user gave, existing or not, with `~` expanded.
 
-    Raises RecipeError if it is impossible: a name too long, the home of no user, a folder that this user may not read.
+    Raises RecipeError for an impossible path: too long, in the home of an unknown user, or in an unreadable folder.
     """
     try:
         path = Path(given).expanduser()
@@ -117,7 +117,7 @@ def folder_from(variable: str) -> Path | None:
     try:
         folder = Path(given).expanduser().resolve()
         there = next(place for place in (folder, *folder.parents) if place.exists())
-    except (OSError, RuntimeError, ValueError) as error:  # a name too long, the home of no user, a null character
+    except (OSError, RuntimeError, ValueError) as error:  # too long, the home of an unknown user, a null character
         why = sanitise(getattr(error, "strerror", None) or error)
         raise RecipeError(f"{variable}={quoted(given)} cannot be a folder ({why}); name one, or unset it") from error
     if not there.is_dir():
@@ -126,7 +126,7 @@ def folder_from(variable: str) -> Path | None:
 
 
 def free_bytes(path: Path) -> int | None:
-    """Free bytes at `path`, measured at its nearest existing parent folder; None if no disk answers."""
+    """Free bytes at `path`, measured at its nearest existing parent folder; None if it cannot be determined."""
     for folder in path.absolute().parents:
         with contextlib.suppress(OSError):
             return shutil.disk_usage(folder).free
@@ -170,9 +170,9 @@ def read_regular(path: Path, *, most: int = DOCUMENT_BYTES) -> bytes:
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """A regular file, open for reading. The check is on the open file, so it cannot be replaced in between.
+    """Open a regular file for reading. The check is made on the open file, so the file cannot be replaced meanwhile.
 
-    Raises StorageError for anything else: a pipe would block, a device may never end. Otherwise OSError, as `open`.
+    Raises StorageError for anything else: a pipe would block, a device may never end. Otherwise OSError, like `open`.
     """
     descriptor = os.open(path, _READ)
     try:
@@ -184,7 +184,7 @@ def open_regular(path: Path) -> BufferedReader:
 
 
 def check_regular(path: Path) -> None:
-    """Raise what `open_regular` raises: for files that a library opens by path."""
+    """Check a file that a library will open by path; raises what `open_regular` raises."""
     with open_regular(path):
         pass
 

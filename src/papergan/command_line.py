@@ -69,8 +69,8 @@ def sample(
     model: str, number: int, seed: int, labels: tuple[str, ...], truncation: float | None, out: Path | None, kind: str,
     batch_size: int, device: str | None,
 ) -> None:  # fmt: skip
-    """Sample images from MODEL: PNG files, one .npz (images uint8 [N, H, W, C]), or one picture of all. A model of
-    sounds gives WAV files, a model of vectors a table, --out rows.csv.
+    """Sample images from MODEL: PNG files, one .npz (images uint8 [N, H, W, C]), or one picture of all. A sound
+    model writes WAV files, a vector model a table (--out rows.csv).
     """
     from tqdm import tqdm
 
@@ -183,7 +183,7 @@ def export(model: str, kind: str, out: Path | None) -> None:
 def translate(
     model: str, images: Path, out: Path, direction: Literal["a_to_b", "b_to_a"], tile: int | None, device: str | None
 ) -> None:
-    """Translate IMAGES, a file or all files of a folder, of any size, with MODEL; one PNG of the same name for each."""
+    """Translate IMAGES (a file or all files of a folder, of any size) with MODEL; one PNG of the same name for each."""
     from papergan.inference.locate import load_generator
     from papergan.inference.translated_files import translate_files
 
@@ -197,7 +197,7 @@ def translate(
 @click.option("--tile", type=click.IntRange(8), default=None, help="Translate in squares of so many pixels.")
 @device
 def measure(model: str, images: Path, tile: int | None, device: str | None) -> None:
-    """PSNR and SSIM of MODEL on IMAGES, a file or all files of a folder, of any size, degraded as in its recipe."""
+    """Measure PSNR and SSIM of MODEL on IMAGES (a file or a folder, of any size), degraded as in its recipe."""
     from papergan.inference.locate import load_generator
     from papergan.inference.measured_files import as_text, measure_files
 
@@ -210,7 +210,7 @@ def measure(model: str, images: Path, tile: int | None, device: str | None) -> N
 @click.option("--out", type=Target(), default=Path("vocoded"), show_default=True, help="A folder.")
 @device
 def vocode(model: str, sounds: Path, out: Path, device: str | None) -> None:
-    """Restore SOUNDS, a WAV file or all of a folder, from their mel spectrograms with MODEL, a vocoder."""
+    """Restore SOUNDS (a WAV file or all WAV files of a folder) from their mel spectrograms with MODEL, a vocoder."""
     from papergan.inference.locate import load
     from papergan.inference.sound.files import vocode_files
 

@@ -1,4 +1,4 @@
-"""Errors that a user can cause: one line with what, where, what was expected and what to do."""
+"""Errors that a user can cause: one line that says what is wrong, where, what was expected and what to do."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class EvaluationError(PaperganError):
 
 
 class EvaluationStopped(EvaluationError):
-    """Evaluation was asked to stop; some images were not evaluated yet, so no score is returned."""
+    """A stop was requested before all images were evaluated, so no score is returned."""
 
 
 class NotFiniteError(PaperganError, ArithmeticError):
@@ -64,7 +64,7 @@ def did_you_mean(name: str, known: Iterable[str], instead: str = "") -> str:
 
 
 def known_cause(error: BaseException | None) -> PaperganError | None:
-    """The user's error, also if other code, such as Kedro, wrapped it in an exception of its own."""
+    """The PaperganError in a chain of exceptions, for example if Kedro wrapped it in its own; else None."""
     while error is not None and not isinstance(error, PaperganError):
         error = error.__cause__
     return error

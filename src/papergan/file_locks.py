@@ -1,4 +1,4 @@
-"""File locks, which the kernel releases however their process ends.
+"""File locks, which the kernel releases when their process ends, however it ends.
 
 A lock file may lie where others can write, so it is opened without following links and without truncating it.
 """
@@ -22,8 +22,9 @@ _NOTE = 200  # bytes of a note that are read
 def take(path: Path, *, wait: bool = False) -> IO[str]:
     """Take a lock and return its file, created if missing; it is held until the file is closed or the process ends.
 
-    wait: until others release it. Otherwise raises BlockingIOError if another process holds it; StorageError if a link
-    or anything but a regular file is in its place, which is left as it is; OSError if it cannot be opened.
+    wait: wait until others release it; otherwise raises BlockingIOError if another process holds it. Raises
+    StorageError if there is a link or anything but a regular file in its place, which is left as it is; OSError if it
+    cannot be opened.
     """
     file = _opened(path, os.O_RDWR | os.O_CREAT)
     try:

@@ -1,4 +1,4 @@
-"""The two ranges of an image: unsigned bytes on disk and in memory, [-1, 1] for networks."""
+"""The two value ranges of images: unsigned bytes on disk and in memory, [-1, 1] for networks."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class RemoteCopy:
             system.pipe_file(address, content)
 
     def send_first(self, path: Path) -> bool:
-        """Upload the file at `path` unless there is a copy; returns whether it did. Of two senders only one does."""
+        """Upload the file at `path` unless a copy exists; returns whether it did. Of two senders, only one does."""
         content = read_regular(path, most=_LARGEST)
         with self._storage(path, "written") as (system, address):
             self._make_folder(system, address)
@@ -99,7 +99,7 @@ class RemoteCopy:
                 return
 
     def _make_folder(self, system: Any, address: str) -> None:
-        """Create a file's folder if the storage has folders: in others this would create a bucket."""
+        """Create a file's folder if the storage has folders; on other storage this would create a bucket."""
         if self.url.partition("://")[0] not in _WITHOUT_FOLDERS:
             system.makedirs(posixpath.dirname(address), exist_ok=True)
 

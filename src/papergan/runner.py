@@ -1,4 +1,4 @@
-"""The runner of `kedro run`: one experiment after another, and an error of one does not stop the next."""
+"""The runner of `kedro run`: one experiment after another; an error in one does not stop the next."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from papergan.training.process_group import ProcessGroupError, is_broken
 class ExperimentRunner(SequentialRunner):
     """Runs the nodes of each experiment together, in the order in which they were named.
 
-    Kedro's runner stops at the first error. Here, if an experiment fails with an error that its user can act on
-    (missing weights, too little memory), the others go on and the error is raised at the end. A full disk, lost
-    processes, and errors of the program end everything at once.
+    Kedro's runner stops at the first error. Here, if an experiment fails with an error that the user can act on
+    (missing weights, too little memory), the others continue and the error is raised at the end. A full disk, lost
+    processes and bugs stop everything at once.
     """
 
     @property
     def _logger(self) -> logging.Logger:
-        return logging.getLogger("kedro.runner")  # as quiet as Kedro's own
+        return logging.getLogger("kedro.runner")  # the same log level as Kedro's own runner
 
     def __str__(self) -> str:
         """The description by which Kedro-Viz recognises a sequential runner."""

@@ -35,7 +35,7 @@ def workspace() -> str:
 
 
 def remote_copy() -> dict[str, str | None]:
-    """Where results of trials are also copied to: the fsspec URL in PAPERGAN_REMOTE, or nowhere."""
+    """Where results of trials are copied as well: the fsspec URL in PAPERGAN_REMOTE, or nowhere."""
     return {"root": workspace(), "url": url_from("PAPERGAN_REMOTE")}
 
 

@@ -36,7 +36,7 @@ class Weights:
         return digest.hexdigest()
 
     def under(self, prefix: str) -> dict[str, Tensor]:
-        """The tensors whose names begin with `prefix.`, with the prefix taken off."""
+        """The tensors whose names begin with `prefix.`, without the prefix."""
         return {name.removeprefix(f"{prefix}."): t for name, t in self.tensors.items() if name.startswith(f"{prefix}.")}
 
 

@@ -1,1 +1,1 @@
-"""Tables, pages, image grids and animations, and the published numbers beside which results stand."""
+"""Tables, pages, image grids and animations, and the published numbers that results are compared with."""

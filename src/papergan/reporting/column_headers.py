@@ -9,8 +9,8 @@ from papergan.metrics.registry import COLUMNS, METRICS, TO_INPUTS
 
 Headers = Mapping[tuple[str, str], str]  # by (comparability digest, name of the metric)
 
-GENERATED = ("fid", "is")  # by which papers compare generated images, as headers have them
-TRANSLATED = ("psnr_y", "ssim_y", "lpips", "fid", "target_share", "cycle_error")  # and translated ones
+GENERATED = ("fid", "is")  # metrics that papers report for generated images, as named in headers
+TRANSLATED = ("psnr_y", "ssim_y", "lpips", "fid", "target_share", "cycle_error")  # and for translations
 OF_TRANSLATIONS_ALONE = ("psnr_y", "psnr", "lpips", "target_share", "cycle_error")
 _IN_HEADERS = {metric.pattern.split("@")[0]: metric for metric in METRICS.values()}
 
@@ -36,19 +36,19 @@ def column_headers(protocols: Sequence[Protocol], ignoring: Collection[str] = ()
 
 
 def metric_of(header: str) -> str:
-    """The metric of a header, as headers have it, "fid" of "best domain_fid@5000v50000-train"; "" for none."""
+    """The metric in a header, as named there: "fid" for "best domain_fid@5000v50000-train"; "" if there is none."""
     short = header.removeprefix("best ").split("@")[0]
     found = (name for name in _IN_HEADERS if short == name or short.endswith(f"_{name}"))
     return max(found, key=len, default="")
 
 
 def is_back(header: str) -> bool:
-    """Whether a header is of the way back of a translation."""
+    """Whether a header belongs to the reverse direction of a translation."""
     return header.removeprefix("best ").startswith(f"{TO_INPUTS}_")
 
 
 def is_headline(header: str, metrics: Sequence[str] = GENERATED) -> bool:
-    """Whether a header is of one of these metrics, those of papers; any extractor, final or best, no way back."""
+    """Whether a header is of one of these metrics that papers report: any extractor, final or best, not reversed."""
     return "@" in header and metric_of(header) in metrics and not is_back(header)
 
 

@@ -1,4 +1,4 @@
-"""The comparison as a web page: one line per measured run with its samples, beside the published number; sortable."""
+"""The comparison as a sortable web page: one line per measured run with its samples and the published number."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LAST = {
     "D accuracy": "discriminator's accuracy on unseen real and generated images, threshold 0 / midpoint of its scores",
     "epochs": "passes over the training images",
 }
-Columns = Mapping[str, tuple[str, str]]  # a metric, as headers of the table have it, and what it means
+Columns = Mapping[str, tuple[str, str]]  # the metric, as named in headers of the table, and its meaning
 FID = ("fid", "Fréchet distance of features, lower is better; x: as a multiple of the distance of held-out real images")
 GENERATED: Columns = {
     "FID": FID,
@@ -42,7 +42,7 @@ TRANSLATED: Columns = {
     "target share": ("target_share", "share that a classifier of the whole data set takes for a class of the target"),
     "cycle error": ("cycle_error", "difference after there and back, in grey levels, lower is better"),
 }
-PAIRS = ("psnr_y", "ssim_y")  # which depend on the test images alone, so that they stand beside those of others
+PAIRS = ("psnr_y", "ssim_y")  # depend on the test images alone, so published values are listed next to them
 Strips = Mapping[tuple[str, str, str], bytes]  # PNGs by (experiment, variant, data set)
 STYLE = """
 td.samples img { width: 13rem; max-width: none; display: block; border-radius: 4px; }
@@ -62,15 +62,15 @@ document.querySelectorAll("th[data-sort]").forEach((th) => th.addEventListener("
     turn * (isNaN(a) || isNaN(b) ? a.localeCompare(b) : Number(a) - Number(b));
   [...body.rows].sort((a, b) => order(key(a), key(b))).forEach((row) => body.append(row));
 }));
-"""  # a column's order, by data-key, turned round by a second click; what has no key stays below
+"""  # sorts a column by data-key, a second click reverses it; rows without a key stay below
 
 
 def comparison_html(table: pd.DataFrame, title: str, notes: Sequence[str] = (), strips: Strips | None = None) -> str:
-    """The page. table: see `comparison_table`. strips: the first samples of runs.
+    """The page as HTML. table: see `comparison_table`. strips: the first samples of runs.
 
-    Measured runs come first, with real images in the place of samples below them, then translations by their own
-    metrics, with what does without a network; what the columns mean, published rows without a measurement, and all
-    other columns, folded. One inline script sorts columns; nothing is loaded from elsewhere.
+    Measured runs come first, followed by real images scored in place of samples; then translations with their own
+    metrics, followed by baselines without a network; then what the columns mean; then, folded, published rows without a
+    measurement and all other columns. One inline script sorts columns; nothing is loaded from elsewhere.
     """
     protocols = Protocols()
     runs = table[table["experiment"].notna()]
@@ -102,7 +102,7 @@ def _measured(
     runs: pd.DataFrame, below: Sequence[pd.Series], metrics: Columns, protocols: Protocols, strips: Strips,
     more: str = "",
 ) -> str:  # fmt: skip
-    """A table of runs, and below them lines that stand where they are whatever it is sorted by. more: rows of HTML."""
+    """A table of runs, followed by lines that stay below them in any sort order. more: rows of HTML."""
     columns = FIRST | {name: meaning for name, (_, meaning) in metrics.items()} | LAST
     names = [metric for metric, _ in metrics.values()]
     rows = "\n".join(_row(line, names, protocols, strips) for line in _lines(runs))
@@ -116,7 +116,7 @@ def _measured(
 
 
 def _elsewhere(table: pd.DataFrame, columns: int) -> str:
-    """Rows of what papers report of pairs of other images, a row for each method and set. columns: of metrics."""
+    """HTML rows of published PSNR and SSIM on other images, a row per method and set. columns: number of metrics."""
     found: dict[tuple[str, ...], list[str]] = {}
     for line in _lines(table[table["experiment"].isna() & table["dataset"].isna()]):
         if (metric := text(line["metric"])).lower() in PAIRS:
@@ -170,7 +170,7 @@ def _row(line: pd.Series, metrics: Sequence[str], protocols: Protocols, strips: 
 
 
 def _score(line: pd.Series, metric: str, protocols: Protocols) -> tuple[str, str, str]:
-    """Every value of one metric, by whichever extractor and rules, one below the other; sorted by the first."""
+    """All values of one metric, by any extractor and rules, one below the other; the first is the sort key."""
     values, first = [], ""
     for header in map(str, line.index):
         if metric_of(header) != metric or header.startswith("best ") or is_derived(header):
@@ -185,7 +185,7 @@ def _score(line: pd.Series, metric: str, protocols: Protocols) -> tuple[str, str
 
 
 def _unmeasured(table: pd.DataFrame) -> str:
-    """Published rows that nothing was measured for, as a folded table."""
+    """Published rows without a measurement, as a folded table."""
     rows = table[table["experiment"].isna() & table["dataset"].isna()]
     columns = ["paper", "table", "row", "metric", "published", "published std", "published epoch", "note"]
     if not len(rows):

@@ -1,4 +1,4 @@
-"""The comparison table: published numbers beside measured ones, with the rules of measurement."""
+"""The comparison table: published numbers next to measured ones, with the rules of measurement."""
 
 from __future__ import annotations
 
@@ -40,16 +40,15 @@ def comparison_table(
 ) -> pd.DataFrame:  # Any: stored documents, validated here
     """One line per published row and measured variant of it; rows without a measurement have empty cells.
 
-    scores: stored score cards by any name, the oldest first; those that differ by their seed alone make one line, of
-    means and deviations. A card stands for the rows whose `experiments` name its experiment and whose data set it was
-    trained on, and for a line of its own where there are none. Last come real images in the place of samples, scored by
-    the same rules. Every measured column carries its protocol in its header, for example
-    `fid@10000v50000-train-inception`; where two protocols share that label, what differs is added, so that two numbers
-    of one column were always measured under the same rules and against the same images. Behind it stand, where there
-    are any, its deviation ("std": over seeds if there are several, else over splits or the choice of samples), its
-    "rank" among the runs, and for FID its floor with the number of images behind it, "floor@10000"; behind that the
-    "ratio" of the FID to it, both of that many images, and where there are more samples than that, the FID of a draw of
-    "as many".
+    scores: stored score cards by any name, the oldest first. Cards that differ only in their seed make one line, with
+    means and deviations. A card belongs to the rows whose `experiments` name its experiment and whose data set it was
+    trained on, or gets a line of its own if there are none. Real images, scored in place of samples by the same rules,
+    come last. Every measured column has its protocol in its header, for example `fid@10000v50000-train-inception`. If
+    two protocols share that label, the differing rules are added, so two numbers in one column were always measured
+    under the same rules and against the same images. A column is followed, where available, by its deviation ("std":
+    over seeds if there are several, else over splits or the choice of samples), its "rank" among the runs and, for FID,
+    the floor with its number of images, "floor@10000". The floor is followed by the "ratio" of the FID to it, both of
+    that many images, and, if there are more samples than that, by the FID of a draw of "as many".
     Raises EvaluationError for a card that is not valid.
     """
     import pandas as pd
@@ -131,7 +130,7 @@ def _measured(group: SeedGroup, headers: Headers) -> Cells:
 
 
 def _rules(card: ScoreCard) -> str:
-    """The rules that no header shows, as text."""
+    """The rules that are not in headers, as text."""
     if not card.protocols:
         return ""
     rules = card.protocols[0]
@@ -160,7 +159,7 @@ def _final(group: SeedGroup, headers: Headers) -> Cells:
 
 
 def _above_floor(group: SeedGroup, protocol: Protocol, headers: Headers) -> Cells:
-    """The floor, and the distance of as many samples divided by it."""
+    """The floor, and the distance of an equal number of samples divided by it."""
     header, prefix = headers[protocol.comparability_digest(FLOOR), FLOOR.name], protocol.metric_prefix
     floor = group.final(f"{prefix}fid_floor")
     at_floor_count = group.final(f"{prefix}fid_at_floor_count")

@@ -1,4 +1,4 @@
-"""The table of compressed generators: size, speed and quality beside the generator as it was, and the Pareto front."""
+"""The table of compressed generators: size, speed and quality relative to the original, and the Pareto front."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from matplotlib.text import Annotation
     from matplotlib.transforms import BboxBase
 
-LABEL_HEIGHTS = (4, -11, 15, -22)  # of a point's label above it, in points; the first that is free
-QUALITY = ("fid", "kid_mean", "is_mean", "precision", "recall")  # of the table; results.json has all
+LABEL_HEIGHTS = (4, -11, 15, -22)  # of a label above its point, in points; the first free one is used
+QUALITY = ("fid", "kid_mean", "is_mean", "precision", "recall")  # in the table; results.json has all
 
 
 class Timing(Document):
-    """Seconds of one batch on the machine of the run: median, and half of the distance between the quartiles."""
+    """Seconds per batch on the machine of the run: the median, and half the interquartile range."""
 
     runtime: str
     batch: int
@@ -29,9 +29,9 @@ class Timing(Document):
 
 
 class CompressionResult(Document):
-    """One variant. failed: None, or why it could not be made; all else is empty then.
+    """One variant of a generator. failed: None, or why it could not be created; everything else is empty then.
 
-    what: the settings that differ from the generator as it was. parameters, zeros, bytes, bytes_packed, macs,
+    what: the settings that differ from the original generator. parameters, zeros, bytes, bytes_packed, macs,
     peak_bytes: see `compression.costs.Costs`. deviation: the mean absolute difference of its images from the
     original's, in grey levels of 255. scores: one for each seed of samples.
     """
@@ -55,12 +55,12 @@ class CompressionResult(Document):
         return statistics.mean(values) if values else None
 
     def fastest(self, batch: int) -> Timing | None:
-        """The runtime with the lowest median at this size of a batch."""
+        """The runtime with the lowest median at this batch size."""
         return min((one for one in self.timings if one.batch == batch), key=lambda one: one.seconds, default=None)
 
 
 def compression_table(results: Sequence[CompressionResult], baseline: str) -> pd.DataFrame:
-    """A row per variant; of times and qualities the ratio to the baseline stands behind them."""
+    """A row per variant; costs are followed by their ratio to the baseline, qualities by their change in per cent."""
     import pandas as pd
 
     first = next(one for one in results if one.name == baseline)
@@ -118,12 +118,12 @@ def _ratio(value: float | None, base: float | None, unit: float, digits: int) ->
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Numbers of the points of which no other is at most as large in both coordinates and smaller in one."""
+    """Indices of the points for which no other is at most as large in both coordinates and smaller in one."""
     return [n for n, (x, y) in enumerate(points) if not any(a <= x and b <= y and (a, b) != (x, y) for a, b in points)]
 
 
 def draw_front(results: Sequence[CompressionResult], batch: int, title: str) -> Figure:
-    """A matplotlib Figure: the first distance against the median time of a batch, with the front of both."""
+    """A matplotlib Figure: the first distance against the median time per batch, with their Pareto front."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 5.5), layout="constrained")
@@ -157,8 +157,8 @@ def draw_front(results: Sequence[CompressionResult], batch: int, title: str) -> 
 
 
 def _set_apart(figure: Figure, labels: Sequence[Annotation]) -> None:
-    """Move labels that would lie on one another below their points, or farther above or below; leftmost first."""
-    figure.draw_without_rendering()  # now it is known where the points lie
+    """Move labels that would overlap: below their points, or farther above or below; leftmost first."""
+    figure.draw_without_rendering()  # only now are the positions of the points known
     placed: list[BboxBase] = []
     for label in sorted(labels, key=lambda one: one.xy[0]):
         for height in LABEL_HEIGHTS:

@@ -1,4 +1,4 @@
-"""The matrix of detectors and generators: its table, its sentences, and its picture."""
+"""The matrix of detectors and generators: as a table, as sentences, and as a picture."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MEASURES = {"accuracy": "accuracy, 0.5 is chance", "auc": "area under the ROC cu
 
 
 class DetectionResult(Document):
-    """A detector of one generator's images, trained with one seed, on those of a generator; see `Detection`."""
+    """A detector trained on one generator's images, with one seed, tested on a generator's; see `Detection`."""
 
     trained_on: str
     tested_on: str
@@ -29,7 +29,7 @@ class DetectionResult(Document):
 
 
 def mean_of(results: Sequence[DetectionResult], trained_on: str, tested_on: str, measure: str) -> tuple[float, float]:
-    """Mean and deviation (N - 1; 0 of one seed) of a measure over seeds."""
+    """Mean and deviation (N - 1; 0 for one seed) of a measure over seeds."""
     values = [
         float(getattr(one, measure)) for one in results if (one.trained_on, one.tested_on) == (trained_on, tested_on)
     ]
@@ -52,7 +52,7 @@ def detection_table(results: Sequence[DetectionResult], measure: str) -> pd.Data
 
 
 def detection_sentences(results: Sequence[DetectionResult]) -> list[str]:
-    """What the matrix shows of generators that a detector knows, and of those that it does not."""
+    """What the matrix shows for the generator that a detector was trained on, and for the others."""
     names, sentences = _names(results), []
     for which, known in (("of the generator that it has learned from", True), ("of any other generator", False)):
         cells = {

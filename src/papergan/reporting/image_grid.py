@@ -27,8 +27,8 @@ class ImageGrid:
     """Images of one grid, and its caption ("synthetic_shapes, step 2000").
 
     images: uint8 [N, 1 or 3, S, S], 0..255, or clips, [N, T or 3 T, S, S], each of which is shown as a film strip.
-    columns: None = as near to a square as it gets. row_labels: text to the left of the rows, from the top.
-    Raises DataError where images are otherwise, or there are none.
+    columns: None = as nearly square as possible. row_labels: text to the left of the rows, from the top.
+    Raises DataError for other images, or none.
     """
 
     images: Tensor
@@ -49,9 +49,9 @@ class ImageGrid:
 def make_grid(images: Tensor, columns: int | None = None, padding: int = 2, scale: int = 1) -> Tensor:
     """Images or clips uint8 [N, C, S, S], row by row -> one picture uint8 [1 or 3, H, W]. Clips are film strips.
 
-    columns: None = ceil(sqrt(N)), of clips as much less as they are wider. padding: black pixels around each image, not
-    scaled. scale: each pixel of an image becomes scale x scale equal pixels (nearest neighbour, so that nothing is made
-    prettier than it is).
+    columns: None = ceil(sqrt(N)), for clips proportionally fewer, as they are wider. padding: black pixels around each
+    image, not scaled. scale: each pixel of an image becomes scale x scale equal pixels (nearest neighbour, so that
+    nothing looks better than it is).
     """
     _check(images, columns)
     if padding < 0 or scale < 1:
@@ -69,7 +69,7 @@ def make_grid(images: Tensor, columns: int | None = None, padding: int = 2, scal
 
 
 def num_frames(channels: int) -> int:
-    """Frames of images with so many channels: 1 of single ones. Frames of clips are a power of two, so that it is one.
+    """The frames of images with this many channels; 1 for still images. Unique, as clips have a power of two of them.
 
     Raises DataError for a number of channels that neither images nor clips have.
     """
@@ -80,7 +80,7 @@ def num_frames(channels: int) -> int:
 
 
 def film_strips(images: Tensor) -> Tensor:
-    """Clips [N, T * C, S, S] -> their frames side by side, [N, C, S, T * S]; single images as they are."""
+    """Clips [N, T * C, S, S] -> their frames side by side, [N, C, S, T * S]; still images are unchanged."""
     return _frames_apart(images).permute(0, 2, 3, 1, 4).flatten(3)
 
 
@@ -153,7 +153,7 @@ def encode_png(grid: Tensor, text: Mapping[str, str]) -> bytes:
 
 
 def top_of_picture(png: bytes, name: str, width: int = 512) -> bytes:
-    """The upper quarter of a grid's PNG, no wider than `width` pixels, as PNG. Raises DataError where it is damaged."""
+    """The upper quarter of a grid's PNG, no wider than `width` pixels, as PNG. Raises DataError if it is damaged."""
     from PIL import Image
 
     try:
@@ -183,9 +183,9 @@ FRAME_MS = 125
 
 @dataclass(frozen=True, eq=False)
 class Animation:
-    """Image grids in the order in which they are shown, each with its caption. Raises DataError for none.
+    """Image grids in the order shown, each with its caption. Raises DataError if there are none.
 
-    milliseconds: of each; last: of the last one.
+    milliseconds: how long each grid is shown; last: the same for the last one.
     """
 
     grids: tuple[ImageGrid, ...]
@@ -204,16 +204,16 @@ class Animation:
 
 
 def playing(clips: Tensor, caption: str, columns: int | None = None) -> Animation:
-    """Clips uint8 [N, T * C, S, S] as an animation of T grids: all of them play at once, eight frames a second."""
+    """Clips uint8 [N, T * C, S, S] as an animation of T grids: all clips play at once, at eight frames per second."""
     frames = _frames_apart(clips).unbind(1)
     return Animation(tuple(ImageGrid(frame, caption, columns) for frame in frames), FRAME_MS, 4 * FRAME_MS)
 
 
 def encode_gif(pictures: Sequence[Tensor], milliseconds: int = SHOWN_MS, last: int = LAST_MS) -> bytes:
-    """Pictures uint8 [1 or 3, H, W] of one size as a GIF that begins again. milliseconds: of each; last: of the last.
+    """Pictures uint8 [1 or 3, H, W] of one size as a looping GIF. milliseconds: per picture; last: of the last one.
 
-    Grey is exact. Of colours each picture has the 256 that serve it best (median cut), without dithering, which would
-    look like noise that the generator made. The same pictures make the same bytes.
+    Grey is exact. Each colour picture has its own 256 colours (median cut), without dithering, which would
+    look like noise from the generator. The same pictures give the same bytes.
     """
     frames = [_with_palette(picture) for picture in pictures]
     durations = [milliseconds] * (len(frames) - 1) + [last]

@@ -21,7 +21,7 @@ from papergan.randomness import seeded
 if TYPE_CHECKING:
     import pandas as pd
 
-BATCH = 2  # images of the pass that shapes and operations are read from
+BATCH = 2  # images in the forward pass that gives shapes and operations
 
 
 @dataclass
@@ -37,7 +37,7 @@ class LayerSummary:
 
 @dataclass
 class NetworkSummary:
-    """One network. macs: per image, forward; None where the pass from latents and images to scores does not use it."""
+    """One network. macs: per image, forward; None if the pass from latents and images to scores does not use it."""
 
     name: str
     kind: str
@@ -52,8 +52,8 @@ class NetworkSummary:
 def summarise(game: Game, images: ImageSpec) -> list[NetworkSummary]:
     """Every network of a game, from one forward pass on two random images in evaluation mode.
 
-    The game and the ambient random state are left as they were. Operations are counted by torch's flop counter, which
-    knows convolutions and matrix products, halved: one multiplication and one addition are one operation.
+    The game and the ambient random state are left unchanged. Operations are counted by torch's flop counter, which
+    covers convolutions and matrix products, and halved: one multiplication and one addition count as one operation.
     """
     summaries = {name: _described(game, name) for name in game.networks}
     calls: dict[str, tuple[Any, ...]] = {}  # arguments of each network's first call
@@ -89,7 +89,7 @@ def _described(game: Game, name: str) -> NetworkSummary:
 
 
 def _forward(game: Game, images: ImageSpec) -> None:
-    """Both sides of every match that a term has, and of the one whose generator is exported."""
+    """Run both sides of every match that a term uses, and of the one whose generator is exported."""
     batch = images.random_batch(BATCH, game.device)
     for turn in game.turns:
         context = StepContext(game, turn, batch, Progress())
@@ -100,7 +100,7 @@ def _forward(game: Game, images: ImageSpec) -> None:
 
 
 def _count(network: nn.Module, inputs: tuple[Any, ...], summary: NetworkSummary) -> None:
-    """Run the network once more, alone, and note shapes and operations of it and of its layers."""
+    """Run the network alone once more, and record the shapes and operations of the network and its layers."""
     layers = {layer.name: layer for layer in summary.layers}
     shapes: dict[str, tuple[int, ...]] = {}
 
@@ -131,7 +131,7 @@ def macs_of(network: nn.Module, inputs: tuple[Any, ...]) -> int:
 
 
 def _batch_of(inputs: tuple[Any, ...]) -> int:
-    """The number of images of a pass: rows of the first tensor, or, of a prior, the number that it is given."""
+    """The number of images in a pass: the rows of the first tensor, or, for a prior, the number it is given."""
     first = next((value for value in inputs if isinstance(value, Tensor)), None)
     return len(first) if first is not None else int(inputs[0]) if inputs else 1
 

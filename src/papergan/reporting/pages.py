@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Parts = Sequence[tuple[str, "pd.DataFrame"]]  # a heading, and the table under it
 
-FORMULA = ("=", "+", "-", "@", "\t", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # as spreadsheets have it
+FORMULA = ("=", "+", "-", "@", "\t", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # how formulas begin in spreadsheets
 STYLE = """
 body { font: 14px/1.45 system-ui, sans-serif; margin: 2rem; color: #1c2430; background: #fff; }
 .wide { overflow-x: auto; border: 1px solid #d5dbe3; border-radius: 6px; }
@@ -37,9 +37,9 @@ def markdown_page(parts: Parts, title: str, notes: Sequence[str] = ()) -> str:
 
 
 def csv_page(table: pd.DataFrame) -> str:
-    """The table as CSV that spreadsheets take for text and numbers, and never for a formula.
+    """The table as CSV that spreadsheets read as text and numbers, never as formulas.
 
-    Text that begins as a formula does, and is no number, gets an apostrophe before it; numbers stay as they are.
+    Text that begins like a formula and is not a number is prefixed with an apostrophe; numbers stay as they are.
     """
     import pandas as pd
 
@@ -53,7 +53,7 @@ def csv_page(table: pd.DataFrame) -> str:
 def _no_formula(cell: object) -> object:
     if not isinstance(cell, str):
         return cell
-    cell = cell.replace("\r", "\n")  # which is quoted; the other begins a row for some readers
+    cell = cell.replace("\r", "\n")  # \n is quoted; \r would start a new row for some readers
     if not cell.lstrip(" ").startswith(FORMULA):
         return cell
     try:
@@ -64,7 +64,7 @@ def _no_formula(cell: object) -> object:
 
 
 def console_table(table: pd.DataFrame) -> str:
-    """The table as text for a terminal, every column in it."""
+    """The table as text for a terminal, with every column."""
     from tabulate import tabulate
 
     cells = [[text(cell) for cell in line] for line in table.itertuples(index=False)]
@@ -72,7 +72,7 @@ def console_table(table: pd.DataFrame) -> str:
 
 
 def html_page(parts: Parts, title: str, notes: Sequence[str] = (), picture: bytes = b"") -> str:
-    """A self-contained HTML page, as `markdown_page`: no scripts, no external content, text escaped, papers linked.
+    """A self-contained HTML page, like `markdown_page`: no scripts, no external content, text escaped, papers linked.
 
     picture: a PNG, which becomes part of the page.
     """
@@ -82,12 +82,12 @@ def html_page(parts: Parts, title: str, notes: Sequence[str] = (), picture: byte
 
 
 def png_address(png: bytes) -> str:
-    """A PNG as an address that holds it, for `src` of an image."""
+    """A PNG as a data URL, for the `src` of an image."""
     return f"data:image/png;base64,{b64encode(png).decode()}"
 
 
 def document(title: str, body: str, style: str = "") -> str:
-    """An HTML document. body: HTML. style: CSS beside the one of all pages."""
+    """An HTML document. body: HTML. style: CSS in addition to the common style."""
     css = " ".join((STYLE + style).split())
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
@@ -102,7 +102,7 @@ def html_tables(parts: Parts) -> str:
 
 
 def linked(note: str) -> str:
-    """Escaped HTML of a note, with addresses of papers as links; other addresses stay text."""
+    """A note as escaped HTML; URLs of papers become links, other URLs stay text."""
     return re.sub(r"https://(doi\.org/10\.|arxiv\.org/abs/)[^\s&<>\"';]*\w", r'<a href="\g<0>">\g<0></a>', escape(note))
 
 
@@ -117,7 +117,7 @@ def _html_table(heading: str, part: pd.DataFrame) -> str:
 
 
 def _texts(table: pd.DataFrame) -> list[list[str]]:
-    """Header and rows as text, without the columns that are empty throughout."""
+    """Header and rows as text, without columns that are entirely empty."""
     kept = [name for name in table.columns if any(text(value) for value in table[name])]
     return [list(map(str, kept)), *([text(value) for value in line] for line in table[kept].itertuples(index=False))]
 
@@ -134,7 +134,7 @@ def text(value: object) -> str:
 
 
 def plus_minus(value: object, deviation: object) -> str:
-    """The text of a value with that of its deviation or error, where there is one: "12.3 ± 0.4"."""
+    """A value as text, with its deviation or error if there is one: "12.3 ± 0.4"."""
     return f"{text(value)} ± {text(deviation)}" if text(deviation) else text(value)
 
 

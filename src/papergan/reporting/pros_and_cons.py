@@ -27,9 +27,9 @@ Levels = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
 
 
 class Statement(StrictModel):
-    """One line of a table of pros and cons. property: the measurable one; None = not measured here.
+    """One line of a table of pros and cons. property: what is measured; None = not measured here.
 
-    A pro holds where `loss` is better in it than a level of `baseline`, a con where it is worse.
+    A pro holds if `loss` is better in this property than a level of `baseline`, a con if it is worse.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {"against": "baseline"}
@@ -44,7 +44,7 @@ class Statement(StrictModel):
 
 
 class Measure(NamedTuple):
-    """One measure of a property: by level, and which direction is good. label: as tables call it."""
+    """One measure of a property: its values by level, and which direction is better. label: its name in tables."""
 
     label: str
     higher_is_better: bool
@@ -63,10 +63,10 @@ def read_statements(given: Mapping[str, Any], paper: str) -> list[Statement]:
 
 
 def verdict(one: Measured, other: Measured, is_better: Callable[[float, float], bool]) -> str:
-    """Whether `one` is better by more than chance, or as much worse.
+    """Whether `one` is better by more than chance, worse by more than chance, or neither.
 
-    That is by more than two standard deviations, over seeds, of the difference, and by Welch's t-test at 5 %, which
-    asks for more where there are but two seeds.
+    More than chance: the difference exceeds two of its standard deviations, over seeds, and is significant in Welch's
+    t-test at 5 %, which is stricter if there are only two seeds.
     """
     if min(one.runs, other.runs) < 2 or one.deviation is None or other.deviation is None:
         return UNKNOWN
@@ -76,7 +76,7 @@ def verdict(one: Measured, other: Measured, is_better: Callable[[float, float], 
 
 
 def _alike(one: Measured, other: Measured) -> bool:
-    """Whether Welch's t-test finds no difference of means at 5 %; values without any deviation differ."""
+    """Whether Welch's t-test finds no difference in means at 5 %; values without any deviation count as different."""
     from scipy.stats import ttest_ind_from_stats  # type: ignore[import-untyped]
 
     if not one.deviation and not other.deviation:
@@ -86,7 +86,7 @@ def _alike(one: Measured, other: Measured) -> bool:
 
 
 def verdict_by(metric: str, one: Measured, other: Measured) -> str:
-    """`verdict` by what is better in a metric of METRICS or BEST_AT_HALF; where that is 0.5, by distances from it."""
+    """`verdict` for a metric of METRICS or BEST_AT_HALF; those best at 0.5 are compared by their distance from it."""
     if is_best_at_half(metric):
         return verdict(off_half(one), off_half(other), lt)
     return verdict(one, other, partial(is_better, METRICS[metric]))

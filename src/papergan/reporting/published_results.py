@@ -17,11 +17,11 @@ PublishedMetric = Literal["is", "fid", "psnr_y", "ssim_y"]
 
 @dataclass(frozen=True)
 class PublishedRow:
-    """One number of one table. metric: as headers of measured ones begin. dataset: the name our image sets would carry.
+    """One number of one table. metric: how measured headers begin. dataset: the name our image sets would have.
 
-    std, epoch, epochs: None where the paper gives none. note: what is contradictory about the number.
+    std, epoch, epochs: None if the paper gives none. note: what is contradictory about the number.
     paper: citation key. source: where the number really comes from, "" = the paper itself.
-    experiments: our experiments that stand for this row.
+    experiments: our experiments that reproduce this row.
     """
 
     paper: str
@@ -74,12 +74,12 @@ class _Number(_Strict):
 class PublishedNumber(_Number):
     """One number with a public protocol, to be reproduced.
 
-    paper: citation key. number: what it is of. place: where it stands in the paper, "table 1".
-    error: the standard error that the paper gives, of the mean over its `runs`, or where these are None over test
-    images; None for none.
-    precision: half a unit of the last printed digit, or what a closed form is measured to.
+    paper: citation key. number: what it measures. place: where it is in the paper, "table 1".
+    error: the standard error that the paper gives, of the mean over its `runs` or, if these are None, over test images;
+    None if it gives none.
+    precision: half a unit of the last printed digit, or the accuracy to which a closed form is measured.
     measured_by: an experiment, "tool/variant" or "tool/target/level". metric: in its score card or results.
-    protocol: of the paper. differs: what we do otherwise.
+    protocol: of the paper. differs: what we do differently.
     """
 
     paper: str
@@ -95,8 +95,8 @@ class _Table(_Strict):
 class PublishedLog(_Strict):
     """A training log printed in a paper: one row per epoch, the numbers of one step.
 
-    experiments: ours that stand for it. step, of: which step of an epoch, of how many. columns: our names of the
-    numbers, as reports have them, by the paper's.
+    experiments: ours that reproduce it. step, of: which step of an epoch, and how many an epoch has. columns: the names
+    of the numbers in our reports, by the paper's names.
     """
 
     caption: str
@@ -133,7 +133,7 @@ class _Paper(_Strict):
 def published_rows(published: Mapping[str, object]) -> tuple[PublishedRow, ...]:
     """All rows of `{citation key: {dataset, notes, table_...: {metric, caption, rows}, training_log: {...}}}`.
 
-    In the papers' order. Raises EvaluationError for unknown keys, missing values and rows that are twice in one table.
+    In the papers' order. Raises EvaluationError for unknown keys, missing values and duplicate rows in one table.
     """
     rows = []
     for name, paper in _papers(published).items():
@@ -153,7 +153,7 @@ def published_rows(published: Mapping[str, object]) -> tuple[PublishedRow, ...]:
 def published_numbers(published: Mapping[str, object]) -> tuple[PublishedNumber, ...]:
     """All `numbers` of `{citation key: {dataset, numbers: [...]}}`, in the papers' order.
 
-    Raises EvaluationError as `published_rows` does, and for numbers that are twice in one paper.
+    Raises EvaluationError as `published_rows` does, and for duplicate numbers in one paper.
     """
     found = []
     for name, paper in _papers(published).items():
@@ -163,7 +163,7 @@ def published_numbers(published: Mapping[str, object]) -> tuple[PublishedNumber,
 
 
 def published_log(published: Mapping[str, object], experiment: str) -> PublishedLog | None:
-    """The log that this experiment stands for, or None. Raises EvaluationError as `published_rows` does."""
+    """The published log that this experiment reproduces, or None. Raises EvaluationError as `published_rows` does."""
     logs = [paper.training_log for paper in _papers(published).values()]
     return next((log for log in logs if log is not None and experiment in log.experiments), None)
 

@@ -27,12 +27,12 @@ MIN_NAME_WIDTH = 5
 
 
 def to_markdown(table: pd.DataFrame, title: str, notes: Sequence[str] = ()) -> str:
-    """Markdown with its tables: results, translations, further metrics, runs."""
+    """The comparison as Markdown tables: results, translations, further metrics, runs."""
     return markdown_page(parts_of(table), title, notes)
 
 
 def is_translation(line: pd.Series) -> bool:
-    """Whether a line of the table has scores that translations alone have."""
+    """Whether a line of the table has scores that only translations have."""
     return any(metric_of(name) in OF_TRANSLATIONS_ALONE and bool(text(line[name])) for name in map(str, line.index))
 
 
@@ -42,7 +42,7 @@ def parts_of(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     measured = [name for name in table.columns if name not in fixed]
     headlines = (*GENERATED, *TRANSLATED)
     beyond = [name for name in measured if not (is_headline(name, headlines) or name in RESULT_METRICS)]
-    beside = {"note": "published epoch", "flags": "status"}  # where they are read with what they are about
+    beside = {"note": "published epoch", "flags": "status"}  # next to the columns that they comment on
 
     def columns(metrics: Sequence[str]) -> list[str]:
         left = [name for name in measured if is_headline(name, headlines) and not is_headline(name, metrics)]
@@ -79,11 +79,11 @@ def _by_metric(runs: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
 
 
 def to_console(table: pd.DataFrame, width: int = 140) -> str:
-    """Console text of measured scores, one line each, beside the published number; then of real images.
+    """Measured scores as console text, one line each, next to the published number; then those of real images.
 
-    Numbers are never cut: protocols (a, b, ...) and flags (1, 2, ...) stand in full below, and where a line would be
-    longer than `width`, names are shortened. x floor: the distance as a multiple of that of held-out images, both of as
-    many images as the protocol says below.
+    Numbers are never truncated: protocols (a, b, ...) and flags (1, 2, ...) are spelled out below, and names are
+    shortened if a line would be longer than `width`. x floor: the distance as a multiple of the distance of held-out
+    images, both computed from as many images as the protocol below gives.
     """
     protocols = Protocols()
     flags: list[str] = []
@@ -105,7 +105,7 @@ def to_console(table: pd.DataFrame, width: int = 140) -> str:
 
 
 def _console_cells(row: pd.Series, protocols: Protocols) -> list[list[str]]:
-    """One list per score of the published kind (the headlines where nothing is); one where there is no score."""
+    """A list per score of the published kind (the headlines if nothing is published); one list if there is no score."""
     kind = text(row["metric"]).lower()
     published = plus_minus(f"{kind.upper()} {text(row['published'])}".strip(), row["published std"])
     left = [text(row["table"]).removeprefix("Table "), text(row["row"]), published]
@@ -129,24 +129,24 @@ def _console_cells(row: pd.Series, protocols: Protocols) -> list[list[str]]:
 
 
 class Protocols:
-    """The rules behind numbers, lettered a, b, ... in the order in which they are met."""
+    """The rules behind numbers, lettered a, b, ... in order of appearance."""
 
     def __init__(self) -> None:
         self._known: list[str] = []
 
     def mark(self, row: pd.Series, column: str) -> tuple[str, str]:
-        """The letter of this column's rules, and the row's distance as a multiple of the floor, "" where unknown."""
+        """The letter of this column's rules, and the row's distance as a multiple of the floor, "" if unknown."""
         ratio, count = _above_floor(row, column)
         if count:
             protocol = f"{column}; x floor: both of {count} images"
-        else:  # an earlier row may have said it with its floor
+        else:  # an earlier row may have listed it with its floor
             protocol = next((one for one in self._known if one.split("; ")[0] == column), column)
         if protocol not in self._known:
             self._known.append(protocol)
         return _letter(self._known.index(protocol)), ratio
 
     def legend(self) -> list[str]:
-        """A line for each."""
+        """A line per protocol."""
         return [f"[{_letter(index)}] {one}" for index, one in enumerate(self._known)]
 
 
@@ -156,7 +156,7 @@ def is_derived(name: str) -> bool:
 
 
 def _above_floor(row: pd.Series, name: str) -> tuple[str, str]:
-    """The ratio of this run in this column, and how many images are on both sides; nothing where it has none."""
+    """The ratio of this run in this column, and how many images are on both sides; "" if it has none."""
     beginning = f"{name.split(' [')[0]}{FLOOR}"
     for column in map(str, row.index):
         if column.startswith(beginning) and column.endswith(" ratio") and text(row[column]):
@@ -165,7 +165,7 @@ def _above_floor(row: pd.Series, name: str) -> tuple[str, str]:
 
 
 def _mark(text: str, marks: list[str]) -> str:
-    """`[n]` for the n-th distinct text, nothing for none."""
+    """`[n]` for the n-th distinct text; "" for an empty one."""
     if text and text not in marks:
         marks.append(text)
     return f"[{marks.index(text) + 1}]" if text else ""
@@ -176,7 +176,7 @@ def _letter(index: int) -> str:
 
 
 def _narrowed(columns: list[list[str]], width: int) -> list[list[str]]:
-    """Columns padded to equal cells; while the line is too long, the widest column of names gives way, with "…"."""
+    """Columns padded to equal cells; while the line is too long, the widest name column is shortened, with "…"."""
     widths = [max(map(len, column)) for column in columns]
     names = [index for index, column in enumerate(columns) if column[0] in NAME_COLUMNS]
     while sum(widths) + 2 * (len(widths) - 1) > width and max(widths[index] for index in names) > MIN_NAME_WIDTH:

@@ -1,4 +1,4 @@
-"""Published numbers beside measured ones, with verdicts."""
+"""Published numbers compared with measured ones, with verdicts."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 REPRODUCED = "reproduced"
-WIDE = 0.5  # share of the published value that twice the joint error may be, before agreement says nothing
+WIDE = 0.5  # largest share of the published value for twice the joint error at which agreement means something
 
 
 @dataclass(frozen=True)
 class MeasuredRun:
-    """Numbers of one run. values: by metric. errors: standard errors of some, over test images for example.
+    """Numbers of one run. values: by metric. errors: standard errors of some metrics, for example over test images.
 
-    minutes: of training, where something was trained. made_by: hardware, versions, commit.
+    minutes: of training, if anything was trained. made_by: hardware, versions, commit.
     """
 
     seed: int
@@ -34,30 +34,30 @@ class MeasuredRun:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """A published number and the runs that stand for it; runs without its metric do not count."""
+    """A published number and the runs that measure it; runs without its metric do not count."""
 
     published: PublishedNumber
     runs: tuple[MeasuredRun, ...]
 
     @property
     def value(self) -> float | None:
-        """The mean over runs; None where there are none."""
+        """The mean over runs; None if there are none."""
         return fmean(self._values) if self.runs else None
 
     @property
     def error(self) -> float | None:
-        """The standard error of the mean over runs; of a single run its own, where it has one."""
+        """The standard error of the mean over runs; for a single run its own error, if it has one."""
         if len(self.runs) > 1:
             return stdev(self._values) / sqrt(len(self.runs))
         return next((run.errors[self._metric] for run in self.runs if self._metric in run.errors), None)
 
     @property
     def joint_error(self) -> float:
-        """sqrt(published error^2 + measured error^2), of which twice is what chance allows in 95 of 100 cases.
+        """sqrt(published error^2 + measured error^2); differences by chance are up to twice this in 95 of 100 cases.
 
-        An error of a mean over n runs is widened by t / 2, t the 97.5 % quantile of Student's distribution with n - 1
-        degrees of freedom: 2.15 times for three, 6.35 for two. Of one run of ours beside a mean over n published ones
-        the error is theirs times sqrt(n). An unknown error counts as 0.
+        The error of a mean over n runs is multiplied by t / 2, where t is the 97.5 % quantile of Student's distribution
+        with n - 1 degrees of freedom: 2.15 for three runs, 6.35 for two. If one run of ours is compared with a mean
+        over n published runs, its error is theirs times sqrt(n). An unknown error counts as 0.
         """
         error, runs = self.published.error or 0.0, self.published.runs
         theirs = error * _widened(runs)
@@ -67,7 +67,7 @@ class Reproduction:
 
     @property
     def one_seed(self) -> bool:
-        """Whether one training stands for the number, and nothing says how far others would be from it."""
+        """Whether the number was measured by a single training, with its variation over seeds unknown."""
         return len(self.runs) == 1 and self.runs[0].minutes is not None and self.published.runs is None
 
     @property
@@ -79,7 +79,7 @@ class Reproduction:
 
     @property
     def verdict(self) -> str:
-        """reproduced: they agree; inconclusive: so, with large errors; not reproduced. Whether by one seed alone."""
+        """reproduced: they agree; inconclusive: they agree, with large errors; not reproduced. Notes if by one seed."""
         if self.value is None:
             return "not measured"
         if self.agrees:
@@ -99,7 +99,7 @@ class Reproduction:
 
 
 def _widened(runs: int | None) -> float:
-    """What an error of a mean over runs is multiplied by, so that twice of it is its 95 % interval; None: 1."""
+    """The factor on the error of a mean over runs that makes twice the error its 95 % interval; None: 1."""
     from scipy.stats import t  # type: ignore[import-untyped]
 
     return float(t.ppf(0.975, runs - 1)) / 2 if runs else 1.0
@@ -108,7 +108,7 @@ def _widened(runs: int | None) -> float:
 def reproductions(
     numbers: Iterable[PublishedNumber], runs: Mapping[str, Sequence[MeasuredRun]]
 ) -> tuple[Reproduction, ...]:
-    """Join numbers with runs. runs: by what measured them, as `PublishedNumber.measured_by` has it."""
+    """Join numbers with runs. runs: by what measured them, see `PublishedNumber.measured_by`."""
     return tuple(
         Reproduction(one, tuple(run for run in runs.get(one.measured_by, ()) if one.metric in run.values))
         for one in numbers

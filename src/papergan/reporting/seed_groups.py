@@ -1,4 +1,4 @@
-"""Groups of runs that differ by their seed alone: means and standard deviations."""
+"""Groups of runs that differ only in their seed: means and standard deviations."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BETWEEN_SETTINGS = re.compile(r", (?=\w+=)(?![^\[{(]*[\]})])")
 
 @dataclass(frozen=True)
 class Measured:
-    """A value, and its standard deviation where one is known. runs: seeds behind both."""
+    """A value, and its standard deviation if known. runs: seeds behind both."""
 
     value: float
     deviation: float | None
@@ -39,7 +39,7 @@ class SeedGroup:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """What no other group has."""
+        """A key that no other group has."""
         return self.newest.experiment, self.newest.dataset, self.newest.variant, *kind_of_card(self.newest)
 
     @property
@@ -59,7 +59,7 @@ class SeedGroup:
         return measured(name, [card.final for card in self.finished])
 
     def best(self, which: str, name: str) -> Measured | None:
-        """A metric at its best epoch, each seed's own. which: "fid" or "is"."""
+        """A metric at the best epoch of each seed. which: "fid" or "is"."""
         return measured(name, [best.metrics for best in self.best_scores(which)])
 
     def best_scores(self, which: str) -> list[BestScore]:
@@ -68,7 +68,7 @@ class SeedGroup:
 
 
 def mean_over(values: Iterable[float | None]) -> Measured | None:
-    """Mean and standard deviation (N - 1) of values over runs; None where no run has a value."""
+    """Mean and standard deviation (N - 1) of values over runs; None if no run has a value."""
     found = [value for value in values if value is not None]
     if not found:
         return None
@@ -76,9 +76,9 @@ def mean_over(values: Iterable[float | None]) -> Measured | None:
 
 
 def measured(name: str, rows: Sequence[Mapping[str, float]]) -> Measured | None:
-    """The mean of a metric over runs, and its deviation: over runs (N - 1) where there are several.
+    """The mean of a metric over runs, and its deviation: over runs (N - 1) if there are several.
 
-    For one run its own estimate: over splits for the Inception Score, over bootstrap resamples for
+    A single run has its own estimate: over splits for the Inception Score, over bootstrap resamples for
     FID and KID, else none.
     """
     values = [row[name] for row in rows if name in row]
@@ -94,11 +94,11 @@ def measured(name: str, rows: Sequence[Mapping[str, float]]) -> Measured | None:
 
 
 def seed_groups(cards: Iterable[ScoreCard]) -> list[SeedGroup]:
-    """Groups of cards that differ by their seed alone, by experiment and data set, the newest group first.
+    """Groups of cards that differ only in their seed, by experiment and data set, the newest group first.
 
-    Every variant of the recipe, every budget and every set of rules is a group of its own, so that no run takes the
-    place of another. A run that diverged belongs to the newest group of its variant, or is one. cards: the oldest
-    first; of one seed of a group the newest counts.
+    Every variant of the recipe, every budget and every set of rules is a group of its own, so that no run replaces
+    another. A run that diverged belongs to the newest group of its variant, or forms one. cards: the oldest first; the
+    newest card of a seed in a group counts.
     """
     age: dict[int, int] = {}
     by_variant: dict[tuple[str, str, str], list[ScoreCard]] = {}
@@ -129,9 +129,9 @@ def _groups(cards: Sequence[ScoreCard]) -> list[SeedGroup]:
 
 
 def variants_of(groups: Sequence[SeedGroup]) -> list[str]:
-    """How each group differs from the others of its experiment and data set; "" for one that is alone.
+    """How each group differs from the others of its experiment and data set; "" for a group without others.
 
-    Settings, the budget, the rules; where none of these differs, the digits of the recipe.
+    Settings, the budget, the rules; if none of these differs, the first digits of the recipe's digest.
     """
     together: dict[tuple[str, str], list[SeedGroup]] = {}
     for group in groups:
@@ -167,7 +167,7 @@ def _facts(card: ScoreCard) -> dict[str, str]:
 
 
 def kind_of_card(card: ScoreCard) -> tuple[object, ...]:
-    """The budget of a card, and its rules without their seed: what must agree within a group."""
+    """The budget of a card, and its rules without their seed, which must agree within a group."""
     rules = sorted(repr({**vars(protocol), "seed": None}) for protocol in card.protocols)
     return card.steps, card.epochs, *rules
 
@@ -176,11 +176,11 @@ SIGMAS = 2.0
 
 
 def ranks(metric: Metric, values: Sequence[Measured]) -> list[str]:
-    """The rank of each value: "2", or "1-3" where it is not separated from others; "" for none.
+    """The rank of each value: "2", or "1-3" if it is not separated from others; "" for none.
 
-    i stands behind j where j is better by more than 2 sqrt(d_i^2 + d_j^2), d their standard deviations: a rank is
-    1 + how many it stands behind, up to the last place that nothing separates it from. The deviation over seeds takes
-    in training; over splits or the choice of samples it only takes in sampling, so such ranks are still generous.
+    i ranks behind j if j is better by more than 2 sqrt(d_i^2 + d_j^2), where d are their standard deviations. A rank is
+    1 + the number of values it is behind, up to the last place that nothing separates it from. The deviation over seeds
+    includes training; over splits or the choice of samples it includes sampling only, so such ranks are still generous.
     No ranks for fewer than two values, values without deviation, and metrics of which no value is best in itself.
     """
     if len(values) < 2 or metric.better == "real" or any(value.deviation is None for value in values):
@@ -203,5 +203,5 @@ def _ahead(metric: Metric, one: Measured, other: Measured) -> bool:
 
 
 def off_half(measured: Measured) -> Measured:
-    """The distance of a value from 0.5, for metrics that are best there; the less the better."""
+    """The distance of a value from 0.5, for metrics that are best there; smaller is better."""
     return replace(measured, value=abs(measured.value - 0.5))

@@ -17,7 +17,7 @@ STYLE = (
     "figure{display:inline-block;margin:.3em .6em .3em 0}figcaption{font-size:small}audio{width:15em}"
 )
 
-LONGEST = 40  # letters of a heading and of a caption in the name of a file; captions begin with a number
+LONGEST = 40  # letters of a heading and of a caption in a file name; captions begin with a number
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class SoundPage:
     groups: Mapping[str, Mapping[str, Tensor]]
 
     def files(self) -> dict[str, bytes]:
-        """The content of a WAV file for every sound, by its name, "heading-caption.wav" in lower case, shortened."""
+        """The content of a WAV file for every sound, by file name: "heading-caption.wav" in lower case, shortened."""
         return {
             _file_name(heading, caption): wav_bytes(samples, self.rate)
             for heading, sounds in self.groups.items()
@@ -37,7 +37,7 @@ class SoundPage:
         }
 
     def html(self) -> str:
-        """The page with a player for every sound, which needs no other file."""
+        """The page as HTML, with a player for every sound; it needs no other file."""
         body = [f"<h1>{escape(self.title)}</h1>"]
         for heading, sounds in self.groups.items():
             body.append(f"<h2>{escape(heading)}</h2>")
@@ -56,7 +56,7 @@ class SoundPage:
 
 
 def files_of(page: str) -> list[str]:
-    """The names of the WAV files of a page that `SoundPage.html` made."""
+    """The names of the WAV files that a page made by `SoundPage.html` links to."""
     return re.findall(r'<a href="([^"/]+\.wav)">', page)
 
 

@@ -1,4 +1,4 @@
-"""The training log: reported losses, one line per epoch, beside those of a paper."""
+"""The training log: reported losses, one line per epoch, next to those of a paper."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ PUBLISHED, MEASURED = "published", "here"
 
 
 def log_table(losses: Sequence[Row], published: PublishedLog | None) -> pd.DataFrame:
-    """One line per epoch. losses: every report, with `step` and a fractional `epoch` (batches drawn so far).
+    """One line per epoch. losses: every report, with `step` and a fractional `epoch` (from the batches drawn so far).
 
-    published: its columns, each published value beside the reported one nearest to the published moment of the epoch;
-    `step` says which that was. Epochs that one side alone has are empty on the other. None: the last report of every
-    epoch, all its numbers.
+    published: the table has its columns, each published value next to the reported one nearest to the published point
+    of the epoch, whose step is in `step`. Epochs that only one side has are empty on the other. None: the last report
+    of every epoch with all its numbers.
     """
     import pandas as pd
 
@@ -45,7 +45,7 @@ def published_epoch(epoch: int, published: PublishedLog) -> float:
 
 
 def nearest_report(reports: Sequence[Row], epoch: int, published: PublishedLog) -> Row | None:
-    """The report nearest to the published moment; None where there is none."""
+    """The report nearest to the published point of the epoch; None if there is none."""
     return min(reports, key=lambda row: abs(row["epoch"] - published_epoch(epoch, published)), default=None)
 
 

@@ -1,1 +1,1 @@
-"""Sounds: data sets, WAV files, mel spectrograms, a classifier, and what generated sounds are scored by."""
+"""Sounds: data sets, WAV files, mel spectrograms, a classifier, and the scores of generated sounds."""

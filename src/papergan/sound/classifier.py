@@ -1,4 +1,4 @@
-"""The classifier of sounds, by whose features and classes generated ones are scored, and its training."""
+"""The sound classifier, whose features and classes score generated sounds, and its training."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from papergan.weights import Weights
 KIND: Final = "sound classifier"
 BATCH: Final = 64
 LEARNING_RATE: Final = 3e-3
-LEAST_GAIN: Final = 0.5  # a training sound is made softer by up to 6 dB
-SHIFT: Final = 0.02  # s; and is shifted by up to so much, earlier or later
+LEAST_GAIN: Final = 0.5  # a training sound is attenuated by up to 6 dB
+SHIFT: Final = 0.02  # s; and is shifted by up to this time, earlier or later
 _SOUNDS_AT_ONCE = 256
 
 
 class SoundClassifier(nn.Module):
-    """Log-mel spectrogram, then four convolutions whose maps are averaged: the features; logits are linear in them.
+    """Log-mel spectrogram, then four convolutions whose averaged maps are the features; logits are linear in them.
 
-    Each convolution is 3x3 with stride 2, batch norm and ReLU, of `width` times 1, 2, 4 and 4 maps; the spectrogram has
-    a batch norm of its own. D = 4 width. classes: K names. rate: of the sounds, Hz. Source: design of this project.
+    Each convolution is 3x3 with stride 2, batch norm and ReLU, with 1, 2, 4 and 4 times `width` maps; the spectrogram
+    has its own batch norm. D = 4 width. classes: K names. rate: of the sounds, Hz. Source: design of this project.
     """
 
     def __init__(self, rate: int, classes: Sequence[str], mel: MelSettings, width: int) -> None:
@@ -59,10 +59,10 @@ class SoundClassifier(nn.Module):
 def train_classifier(
     train: SoundSet, mel: MelSettings, settings: ClassifierSettings, device: torch.device | str = "cpu"
 ) -> Weights:
-    """The weights of a classifier of these sounds, for `load_classifier`; on a CPU the same ones every time.
+    """The weights of a classifier of these sounds, for `load_classifier`; on a CPU the same every time.
 
-    Adam with a learning rate that falls linearly to 0, in batches of 64; every sound is shifted, made softer and given
-    noise at random. Raises DataError for fewer than two sounds or classes.
+    Adam with a learning rate that decays linearly to 0, in batches of 64; every sound is randomly shifted, attenuated
+    and mixed with noise. Raises DataError for fewer than two sounds or classes.
     """
     if len(train) < 2 or len(train.classes) < 2:
         raise DataError(
@@ -94,7 +94,7 @@ def train_classifier(
 
 
 def load_classifier(weights: Weights, device: torch.device | str = "cpu") -> SoundClassifier:
-    """What `train_classifier` trained, frozen and in eval mode. Raises EvaluationError for other weights."""
+    """The classifier from `train_classifier`, frozen and in eval mode. Raises EvaluationError for other weights."""
     about = weights.metadata
     if about.get("kind") != KIND:
         raise EvaluationError(
@@ -114,7 +114,7 @@ def load_classifier(weights: Weights, device: torch.device | str = "cpu") -> Sou
 
 @torch.no_grad()
 def features_and_logits(classifier: SoundClassifier, samples: Tensor) -> tuple[Tensor, Tensor]:
-    """Features [N, D] and logits [N, K], float32 on the CPU, of sounds int16 [N, L], a few at a time."""
+    """Features [N, D] and logits [N, K], float32 on the CPU, of sounds int16 [N, L], in small batches."""
     device = classifier.classify.weight.device
     features = [torch.empty(0, classifier.dimension)]
     logits = [torch.empty(0, len(classifier.classes))]
@@ -127,9 +127,9 @@ def features_and_logits(classifier: SoundClassifier, samples: Tensor) -> tuple[T
 
 
 def _varied(sounds: Tensor, rate: int, draw: torch.Generator, noise_db: tuple[float, float]) -> Tensor:
-    """Sounds [B, 1, L], each softer by a factor LEAST_GAIN..1 and shifted by up to SHIFT; silence takes the place.
+    """Sounds [B, 1, L], each scaled by LEAST_GAIN..1 and shifted by up to SHIFT, with silence where it was moved from.
 
-    And with white noise, of a level that is drawn evenly between two, in dB below full scale.
+    White noise is added, at a level drawn uniformly between two, in dB below full scale.
     """
     count, length = len(sounds), sounds.shape[-1]
     gain = LEAST_GAIN + (1 - LEAST_GAIN) * torch.rand(count, 1, 1, generator=draw)

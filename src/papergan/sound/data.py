@@ -12,7 +12,7 @@ from papergan.sound.wav_files import read_folder
 
 
 def load_sounds(data: SoundData) -> SoundSplits:
-    """The training and test sounds. Raises DataError where files of the folder cannot be used."""
+    """The training and test sounds. Raises DataError if files of the folder cannot be used."""
     if data.folder is None:
         return drawn_splits(data)
     folder = Path(os.path.expanduser(data.folder))

@@ -1,12 +1,12 @@
 """drawn_sounds: ten kinds of sounds, synthesised by formula, for tests and demonstrations without a download.
 
 Every sound is a function of (seed, split, index), rate and length. Its class is index mod 10, so classes are balanced.
-What varies, each uniform and independent; times do not depend on the length, and what is longer than that is cut:
+What varies, each uniform and independent; times do not depend on the length, and longer sounds are cut to it:
 
     all           silence before the onset 0..5 ms; peak 0.5..0.95 of full scale; the last 5 ms fade out
     low string    pitch 82..165 Hz; 0.8..3 s until the loop alone has lost 60 dB; damping S 0.1..0.5; softness of the
                   pluck, the pole of a low-pass filter, 0..0.7; pluck: one period of noise
-    high string   pitch 330..660 Hz, the rest alike
+    high string   pitch 330..660 Hz, the rest as above
     bass drum     a sine from 120..220 Hz down to 45..65 Hz with the time constant 15..40 ms, which decays with
                   80..200 ms; a click of noise, 2 ms, of 0..0.2 of its amplitude
     snare drum    tones of 170..220 Hz and 300..380 Hz, which decay with 25..60 ms, and noise above 1000 Hz (a quarter
@@ -77,7 +77,7 @@ def drawn_sounds(count: int, *, rate: int, length: int, seed: int, split: Split)
 
 
 def drawn_splits(data: SoundData) -> SoundSplits:
-    """The drawn sounds that a recipe declares; its folder is not looked at."""
+    """The drawn sounds that a recipe declares; its folder is ignored."""
     rate, length, seed = data.rate, data.length, data.seed
     return SoundSplits(
         drawn_sounds(data.train, rate=rate, length=length, seed=seed, split="train"),
@@ -86,7 +86,7 @@ def drawn_splits(data: SoundData) -> SoundSplits:
 
 
 def _drawn(label: str, draw: np.random.Generator, rate: int, length: int) -> NDArray[np.int16]:
-    """One sound, int16 [L], at its drawn onset and peak."""
+    """One sound, int16 [L], with its drawn onset and peak."""
     onset, peak = int(draw.uniform(0, 0.005) * rate), draw.uniform(0.5, 0.95)
     onset = min(onset, length // 8)
     sound = np.zeros(length)
@@ -98,7 +98,7 @@ def _drawn(label: str, draw: np.random.Generator, rate: int, length: int) -> NDA
 
 
 def _filtered(numerator: Sequence[float] | Array, denominator: Sequence[float] | Array, sound: Array) -> Array:
-    """The sound through a recursive filter."""
+    """The sound after a recursive filter."""
     from scipy.signal import lfilter  # type: ignore[import-untyped]  # here, since it is slow to import
 
     filtered: Array = lfilter(numerator, denominator, sound)
@@ -115,7 +115,7 @@ def _string(low: float, high: float) -> Callable[[np.random.Generator, int, Arra
         tuning = (1 - rest) / (1 + rest)
         pluck = _filtered([1 - softness], [1, -softness], draw.uniform(-1, 1, round(period)))
         excitation = np.zeros(len(time))
-        excitation[: len(pluck)] = (pluck - pluck.mean())[: len(time)]  # what is constant would hardly decay
+        excitation[: len(pluck)] = (pluck - pluck.mean())[: len(time)]  # a constant part would hardly decay
         loop = np.zeros(delay + 3)
         loop[:2] = 1, tuning
         loop[delay:] -= gain * np.convolve([1 - damping, damping], [tuning, 1])
@@ -179,7 +179,7 @@ def _resonance(sound: Array, frequency: float, bandwidth: float, rate: int) -> A
 
 
 def _high(noise: Array, corner: float) -> Array:
-    """What is above `corner` times the rate: a Butterworth filter of order 4."""
+    """The part above `corner` times the rate: a Butterworth filter of order 4."""
     from scipy.signal import butter, sosfilt  # type: ignore[import-untyped]
 
     filtered: Array = sosfilt(butter(4, 2 * corner, "highpass", output="sos"), noise)

@@ -1,4 +1,4 @@
-"""Log-mel spectrograms, the sounds that Griffin and Lim's algorithm makes of them, and their distance."""
+"""Log-mel spectrograms, their inversion to sounds by the Griffin-Lim algorithm, and their distance."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn import functional
 from papergan.errors import RecipeError
 from papergan.randomness import seed_for
 
-FLOOR: Final = 1e-5  # of a mel band, before the logarithm
+FLOOR: Final = 1e-5  # lower bound of a mel band, before the logarithm
 MOMENTUM: Final = 0.99
 _LINEAR_BELOW, _HZ_PER_MEL, _LOG_STEP = 1000.0, 200 / 3, math.log(6.4) / 27
 _MULTIPLICATIONS = 100
@@ -22,10 +22,10 @@ class MelSpectrogram(nn.Module):
     """Log-mel spectrograms: float [B, 1, L] -> float [B, bands, L // hop], ln(max(mel, 1e-5)).
 
     Magnitudes of `fft` samples under a periodic Hann window, one every `hop`, weighted by triangles of equal area on
-    Slaney's mel scale from 0 Hz to half the rate. The sound is continued by reflection for (fft - hop) / 2 samples at
-    either end, so that frames number L // hop and the middle of frame t is the sample (t + 1/2) hop.
-    Raises RecipeError where a window is shorter than a hop, and where a band has no frequency of the transform; forward
-    raises ValueError for sounds that are too short to be reflected or for a frame.
+    Slaney's mel scale from 0 Hz to half the rate. The sound is padded by reflection with (fft - hop) / 2 samples at
+    either end, so there are L // hop frames and frame t is centred on the sample (t + 1/2) hop.
+    Raises RecipeError if a window is shorter than a hop, or if a band has no frequency of the transform; forward raises
+    ValueError for sounds that are too short for the padding or for a frame.
     Source: Slaney 1998, "Auditory Toolbox", Interval Research report 1998-010; framing: Kumar et al. 2019 (MelGAN),
     arXiv:1910.06711, `Audio2Mel` of the authors' code.
     """
@@ -60,8 +60,8 @@ class MelSpectrogram(nn.Module):
     def sound(self, spectrum: Tensor) -> Tensor:
         """Complex [B, fft // 2 + 1, T] -> float [B, 1, T * hop]: the sound whose windowed frames are closest.
 
-        Least squares: x(n) = sum_t w(n - t hop) y_t(n) / sum_t w^2(n - t hop). What reflection added is cut off;
-        samples that no window reaches are 0, so that fft >= 2 hop is needed for a whole sound. Source: Griffin and Lim
+        Least squares: x(n) = sum_t w(n - t hop) y_t(n) / sum_t w^2(n - t hop). The reflection padding is cut off;
+        samples that no window reaches are 0, so a whole sound needs fft >= 2 hop. Source: Griffin and Lim
         1984, IEEE Trans. ASSP 32(2), eq. 6.
         """
         frames = torch.fft.irfft(spectrum, self.fft, dim=1) * self.window[:, None]
@@ -72,7 +72,7 @@ class MelSpectrogram(nn.Module):
         return sounds[..., before : before + length]
 
     def _overlapped(self, frames: Tensor) -> Tensor:
-        """[B, fft, T] -> [B, 1, T * hop + fft - hop], each frame added in its place."""
+        """[B, fft, T] -> [B, 1, T * hop + fft - hop], by overlap-add of the frames."""
         size = (1, frames.shape[2] * self.hop + self.fft - self.hop)
         return functional.fold(frames, size, (1, self.fft), stride=(1, self.hop)).squeeze(1)
 
@@ -94,7 +94,7 @@ def frequency_of(mel: Tensor) -> Tensor:
 def mel_filters(rate: int, fft: int, bands: int) -> Tensor:
     """Triangles float32 [bands, fft // 2 + 1], of area 1 Hz each; corners evenly spaced in mel from 0 to rate / 2 Hz.
 
-    Raises RecipeError where a band has no frequency of the transform.
+    Raises RecipeError if a band has no frequency of the transform.
     """
     top = float(mel_of(torch.tensor(rate / 2)))
     corners = frequency_of(torch.linspace(0, top, bands + 2, dtype=torch.float64))
@@ -113,8 +113,9 @@ def mel_filters(rate: int, fft: int, bands: int) -> Tensor:
 def magnitudes_of(log_mel: Tensor, mel: MelSpectrogram) -> Tensor:
     """Log-mel [B, bands, T] -> magnitudes float [B, fft // 2 + 1, T] >= 0 whose mel bands are closest.
 
-    Non-negative least squares from the pseudo-inverse of the filters, whose negative values become small positive ones,
-    by m <- m F^T y / (F^T F m). Source: Lee and Seung 2000, "Algorithms for Non-negative Matrix Factorization", eq. 4.
+    Non-negative least squares, started from the pseudo-inverse of the filters with negative values replaced by small
+    positive ones, by m <- m F^T y / (F^T F m). Source: Lee and Seung 2000, "Algorithms for Non-negative Matrix
+    Factorization", eq. 4.
     """
     bands, filters = log_mel.float().exp(), mel.filters
     magnitudes: Tensor = torch.linalg.pinv(filters.double()).to(filters) @ bands
@@ -128,11 +129,11 @@ def magnitudes_of(log_mel: Tensor, mel: MelSpectrogram) -> Tensor:
 
 @torch.no_grad()
 def griffin_lim(log_mel: Tensor, mel: MelSpectrogram, iterations: int, seed: int) -> Tensor:
-    """Sounds float [B, 1, T * hop] of log-mel spectrograms [B, bands, T]; the phases begin as `seed` draws them.
+    """Sounds float [B, 1, T * hop] of log-mel spectrograms [B, bands, T]; the initial phases are drawn with `seed`.
 
     Source: Griffin and Lim 1984, IEEE Trans. ASSP 32(2), section III, in the fast variant of Perraudin, Balazs and
-    Sondergaard 2013 (WASPAA), algorithm 2 [memory], with momentum 0.99: c <- t + 0.99 (t - t of the iteration before),
-    t the spectrum of the sound that is closest to the magnitudes with the phases of c. Magnitudes: `magnitudes_of`.
+    Sondergaard 2013 (WASPAA), algorithm 2 [memory], with momentum 0.99: c <- t + 0.99 (t - previous t), where t is the
+    spectrum of the sound that is closest to the magnitudes with the phases of c. Magnitudes: `magnitudes_of`.
     """
     magnitudes = magnitudes_of(log_mel, mel)
     draw = torch.Generator().manual_seed(seed_for(seed, "phases"))

@@ -1,4 +1,4 @@
-"""Scores of generated sounds, by the features and logits of a classifier of the real ones."""
+"""Scores of generated sounds, from the features and logits of a classifier of the real ones."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from papergan.metrics.inception_score import inception_score
 from papergan.sound.classifier import SoundClassifier, features_and_logits
 from papergan.sound.sounds import SoundSet
 
-LEAST_SHARE: Final = 0.01  # of the sounds, by which a class counts as drawn
+LEAST_SHARE: Final = 0.01  # of the sounds; a class with at least this share counts as covered
 
 
 def sound_scores(
     classifier: SoundClassifier, generated: Tensor, real: SoundSet, known: tuple[Tensor, Tensor] | None = None
 ) -> dict[str, float]:
-    """Scores of generated sounds, int16 [N, L] with N >= 2, beside real ones of the same rate and length.
+    """Scores of generated sounds, int16 [N, L] with N >= 2, compared with real ones of the same rate and length.
 
-    inception_score: exp(E KL(p(y|x) || p(y))) over all N at once, 1..K; inception_score_real: of the real sounds, of
-    which no generator is to be expected to have more. frechet: the squared Frechet distance of the features, biased
-    upwards by about 1 / N: compare equal N only. entropy_of_classes: of the predicted classes, 0..ln K nats.
-    classes_drawn: how many classes at least 1 % of the sounds are predicted to be of.
-    known: what `features_and_logits` has of the real sounds, where it is at hand.
+    inception_score: exp(E KL(p(y|x) || p(y))) over all N at once, 1..K; inception_score_real: of the real sounds, which
+    no generator is expected to exceed. frechet: the squared Frechet distance of the features, biased upwards by about
+    1 / N: compare equal N only. entropy_of_classes: of the predicted classes, 0..ln K nats.
+    classes_drawn: the number of classes that at least 1 % of the sounds are assigned to.
+    known: what `features_and_logits` returned for the real sounds, if available.
     Raises EvaluationError for sounds of another type, length or rate, and for fewer than two.
     Source: Donahue et al. 2019 (WaveGAN), arXiv:1802.04208, section 6, for an Inception Score of a classifier of
     spectrograms; the others are this project's choice.

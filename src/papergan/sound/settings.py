@@ -14,10 +14,10 @@ Level = Annotated[float, Field(ge=-120.0, le=0.0)]  # dB, of a root mean square 
 
 
 class SoundData(StrictModel):
-    """Sounds of `length` samples at `rate` Hz. train, test: how many are drawn. seed: of the draw.
+    """Sounds of `length` samples at `rate` Hz. train, test: how many are drawn. seed: of the draws.
 
-    folder: WAV files of one's own in the place of drawn sounds, in a subfolder for each class; held_out: the share of
-    the files, drawn from each class, that is the test split and never trained on.
+    folder: WAV files instead of drawn sounds, in a subfolder per class; held_out: the share of the files, drawn from
+    each class, that is the test split and never trained on.
     """
 
     length: Annotated[int, Field(ge=LEAST_LENGTH, le=MOST_LENGTH)] = 16384
@@ -44,11 +44,11 @@ class MelSettings(StrictModel):
 
 
 class ClassifierSettings(StrictModel):
-    """The classifier of the sounds, by whose features and classes generated ones are scored.
+    """The classifier of the sounds, whose features and classes score generated sounds.
 
-    least_steps: few sounds are gone through more often than `epochs` times, until it has taken so many. noise_db: white
-    noise is added to every training sound, between these levels below full scale, so that it does not go by what cannot
-    be heard: silence of drawn sounds is digital, that of generated ones is not.
+    least_steps: with few sounds, training takes more than `epochs` passes, until it has done this many steps. noise_db:
+    white noise is added to every training sound, between these levels below full scale, so that the classifier does not
+    rely on what is inaudible: the silence of drawn sounds is digital, that of generated ones is not.
     """
 
     width: Annotated[int, Field(ge=1, le=1024)] = 16

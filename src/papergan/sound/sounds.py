@@ -1,4 +1,4 @@
-"""Sets of sounds with labels, name and digest; the two ranges of a sound: int16 in memory, [-1, 1) for networks."""
+"""Sets of sounds with labels, name and digest; their two value ranges: int16 in memory, [-1, 1) for networks."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ FULL_SCALE: Final = 32768  # int16 counts of 1.0
 
 @dataclass(frozen=True, eq=False)
 class SoundSet:
-    """Checked sounds of one channel. Two sets are the same where their digests are equal; `==` is `is`.
+    """Checked sounds of one channel. Two sets are the same if their digests are equal; `==` is `is`.
 
     name: what they are, for every log and table, for example "drawn_sounds/train".
     samples: int16 [N, L]. labels: int64 [N], indices into `classes`. rate: samples per second, Hz.
-    Raises DataError where shapes, dtypes, label range or rate are otherwise.
+    Raises DataError for other shapes, dtypes, label ranges or rates.
     """
 
     name: str
@@ -68,7 +68,7 @@ class SoundSet:
 
 @dataclass(frozen=True)
 class SoundSplits:
-    """Sounds as a study sees them; test is never trained on. Raises DataError where the splits are of two kinds."""
+    """Sounds as a study sees them; test is never trained on. Raises DataError if the splits do not match."""
 
     train: SoundSet
     test: SoundSet
@@ -93,9 +93,9 @@ def to_model_range(samples: Tensor) -> Tensor:
 
 
 def to_samples(sounds: Tensor) -> Tensor:
-    """Float [N, 1, L], nominally [-1, 1) -> int16 [N, L], rounded to the nearest; what is beyond is clamped.
+    """Float [N, 1, L], nominally [-1, 1) -> int16 [N, L], rounded to the nearest; values out of range are clamped.
 
-    The device is read. Raises NotFiniteError where a value is NaN or infinite: as int16 it would look like any other.
+    Synchronises with the device. Raises NotFiniteError if a value is NaN or infinite, which int16 would hide.
     """
     if not bool(torch.isfinite(sounds).all()):
         raise NotFiniteError(f"generated sounds {list(sounds.shape)} hold values that are NaN or infinite")

@@ -1,4 +1,4 @@
-"""WAV files: a folder of one's own sounds, in a subfolder for each class, as splits; and the bytes of a file."""
+"""WAV files: a user's folder of sounds, with a subfolder per class, as splits; and the bytes of a file."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ from papergan.sound.sounds import SoundSet, SoundSplits, to_samples
 logger = logging.getLogger(__name__)
 
 SUFFIX: Final = ".wav"
-RATES: Final = (1000, 768_000)  # Hz; of what is read
+RATES: Final = (1000, 768_000)  # Hz; of files that are read
 SHORTEST: Final = 0.01  # s
-MOST_FLOAT: Final = 2.0  # a floating sample beyond that was never scaled to [-1, 1]
+MOST_FLOAT: Final = 2.0  # a floating-point sample beyond this was never scaled to [-1, 1]
 _TAPS = 10  # of resample_poly's filter to either side, for each sample of the lower rate
-_BYTES = 24  # for each sample that is read or made: float64, and copies
+_BYTES = 24  # for each sample read or created: float64, and copies
 
 
 def read_folder(folder: Path, *, rate: int, length: int, held_out: float, seed: int, name: str) -> SoundSplits:
     """The WAV files of a folder, `length` samples at `rate` Hz each, as `name`/train and `name`/test.
 
-    Subfolders are the classes, at least two, in the order of their names; files may lie at any depth in them. Integers
-    of 8 to 64 bits and floats are read; channels are averaged, another rate is resampled, a longer file is cut to its
-    beginning, a shorter one followed by zeros. held_out: the share of the files of each class, 0..1, that is the test
-    split: drawn by `seed`, rounded, at least one and at most all but one. Links that lead out of the folder are not
+    Subfolders are the classes, at least two, in the order of their names, with files at any depth. Integers of 8 to 64
+    bits and floats are read; channels are averaged, other rates are resampled, a longer file is cut to its beginning, a
+    shorter one is padded with zeros. held_out: the share of the files of each class, 0..1, that is the test split:
+    drawn with `seed`, rounded, at least one and at most all but one. Links that lead out of the folder are not
     followed.
-    Raises DataError where there are too few classes or files, and for files that are unreadable, cut off, empty, of
-    less than 10 ms, not finite, not scaled to [-1, 1], silent in what is read, or no regular files: how many, and the
-    first by name.
+    Raises DataError if there are too few classes or files, and for files that are unreadable, truncated, empty, shorter
+    than 10 ms, not finite, not scaled to [-1, 1], silent in the part that is read, or not regular files; the message
+    has their number and the first name.
     """
     if not 0 < held_out < 1:
         raise DataError(f"{name}: held_out is a share of the files, above 0 and below 1, got {held_out}")
@@ -66,9 +66,9 @@ def read_folder(folder: Path, *, rate: int, length: int, held_out: float, seed: 
 
 
 def read_sound(path: Path, *, rate: int, length: int) -> Tensor:
-    """The first `length` samples of a WAV file at `rate` Hz, int16 [L]; zeros follow where it is shorter.
+    """The first `length` samples of a WAV file at `rate` Hz, int16 [L]; padded with zeros if it is shorter.
 
-    Raises DataError for the files that `read_folder` refuses.
+    Raises DataError for files that `read_folder` rejects.
     """
     samples = _read(path, rate, length)
     if not bool(samples.any()):
@@ -77,9 +77,9 @@ def read_sound(path: Path, *, rate: int, length: int) -> Tensor:
 
 
 def read_whole_sound(path: Path, *, rate: int) -> Tensor:
-    """All of a WAV file at `rate` Hz, int16 [L], L as it comes; it may be silent.
+    """All of a WAV file at `rate` Hz, int16 [L], of any L; it may be silent.
 
-    Raises DataError for any other file that `read_folder` refuses, and where it does not fit into memory.
+    Raises DataError for other files that `read_folder` rejects, and if it does not fit into memory.
     """
     return _read(path, rate, None)
 
@@ -144,7 +144,7 @@ def _held_out(labels: NDArray[np.int64], classes: int, share: float, seed: int) 
 
 
 def _read(path: Path, rate: int, length: int | None) -> Tensor:
-    """int16 [L], at most `length` samples where that is given."""
+    """int16 [L], at most `length` samples if that is given."""
     where = sanitise(path)
     try:
         content = read_into_memory(path)
@@ -159,7 +159,7 @@ def _read(path: Path, rate: int, length: int | None) -> Tensor:
         raise DataError(f"{where} holds no samples")
     if len(values) < SHORTEST * own_rate:
         raise DataError(f"{where} lasts {1000 * len(values) / own_rate:.1f} ms, expected at least 10")
-    if length is not None:  # a longer file is read to its end, so that it is whole, and no further than is needed
+    if length is not None:  # the file was read in full, to check that it is whole; only the needed part is kept
         values = values[: _needed(own_rate, rate, length)]
     needed = values.size + (length or math.ceil(len(values) * rate / own_rate))
     check_memory(where, needed * _BYTES, "cut it into shorter files")
@@ -168,7 +168,7 @@ def _read(path: Path, rate: int, length: int | None) -> Tensor:
 
 
 def _decoded(content: bytes, where: str) -> tuple[int, NDArray[Any]]:
-    """Rate, and samples [T] or [T, channels]. A file that was cut off is an error; chunks of other kinds are not."""
+    """Rate, and samples [T] or [T, channels]. A truncated file is an error; other kinds of chunks are not."""
     from scipy.io import wavfile  # as above
 
     try:
@@ -197,14 +197,14 @@ def _scaled(values: NDArray[Any], where: str) -> NDArray[np.float64]:
 
 
 def _needed(own_rate: int, rate: int, length: int) -> int:
-    """How many samples at `own_rate` the first `length` at `rate` depend on."""
+    """The number of samples at `own_rate` that the first `length` samples at `rate` depend on."""
     common = math.gcd(own_rate, rate)
     up, down = rate // common, own_rate // common
     return length if up == down else math.ceil((length * down + _TAPS * max(up, down)) / up) + 1
 
 
 def _resampled(sound: NDArray[np.float64], own_rate: int, rate: int, length: int | None) -> NDArray[np.float64]:
-    """At most `length` samples at `rate`; of the sound only as much is resampled as these depend on."""
+    """At most `length` samples at `rate`; only the part of the sound that they depend on is resampled."""
     common = math.gcd(own_rate, rate)
     up, down = rate // common, own_rate // common
     if up != down:

@@ -1,4 +1,4 @@
-"""Claims of papers compared with measurements: change, and verdict over seeds."""
+"""Claims of papers compared with measurements: the change, and the verdict over seeds."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ AnyGroup = TrialGroup[Any, Any]
 
 @dataclass(frozen=True)
 class ClaimResult:
-    """One comparison of a claim. treatment: the side that is claimed to be better; baseline: the other.
+    """One comparison of a claim. treatment: the side claimed to be better; baseline: the other side.
 
-    one, other: their values, None where one of them diverged with every seed. published: change in the paper, %.
+    one, other: their values, None if one of them diverged with every seed. published: change in the paper, %.
     """
 
     claim: str
@@ -55,7 +55,7 @@ class ClaimResult:
 
     @property
     def verdict(self) -> str:
-        """Whether the difference is more than chance, and in which direction, see `verdict`."""
+        """Whether the difference exceeds chance, and in which direction; see `verdict`."""
         if self.one is None or self.other is None:
             return ALL_DIVERGED
         if self.metric in METRICS or is_best_at_half(self.metric):
@@ -77,7 +77,7 @@ def claim_results(
 
 
 def _themselves(claim: ClaimRecipe, part: Sequence[AnyGroup]) -> Iterator[tuple[AnyGroup, AnyGroup]]:
-    """The treatments of a claim about two metrics, each beside itself."""
+    """The treatments of a claim that compares two metrics, each paired with itself."""
     return ((one, one) for one in part if not set(claim.treatment).isdisjoint(one.choices.values()))
 
 
@@ -114,7 +114,7 @@ def _compared(
 
 
 def _published_change(metric: str, one: AnyGroup, other: AnyGroup, published: Sequence[PublishedRow]) -> float | None:
-    """The published change in percent; None where the paper has no such numbers, or a side differs from it."""
+    """The published change in percent; None if the paper has no such numbers, or a side differs from it."""
     if not all(isinstance(group, ExperimentGroup) and group.trial.as_published for group in (one, other)):
         return None
     values = {name: row.value for row in published if row.metric == metric.split("_")[0] for name in row.experiments}
@@ -140,7 +140,7 @@ def claim_table(results: Sequence[ClaimResult]) -> pd.DataFrame:
 
 
 def _seeds(value: Measured | None, group: AnyGroup) -> str:
-    """How many seeds stand behind a value: "3", or "2 of 3" where others diverged or are not done."""
+    """The number of seeds behind a value: "3", or "2 of 3" if others diverged or are not done."""
     behind, planned = 0 if value is None else value.runs, len(group.done) + len(group.missing)
     return str(behind) if behind == planned else f"{behind} of {planned}"
 
@@ -150,7 +150,7 @@ def _percent(value: float | None) -> str:
 
 
 def claim_sentences(results: Sequence[ClaimResult]) -> list[str]:
-    """One sentence for each claim: in how many comparisons it held, by metric."""
+    """One sentence per claim: in how many comparisons it held, by metric."""
     by_claim: dict[str, dict[str, Counter[str]]] = {}
     for result in results:
         by_claim.setdefault(result.claim, {}).setdefault(result.metric, Counter())[result.verdict] += 1

@@ -1,7 +1,7 @@
-"""The Dirac-GAN: a generator of one point, a linear discriminator, trained by the kernel as any other game.
+"""The Dirac-GAN: a generator of one point and a linear discriminator, trained like any other game.
 
 The real distribution is a point mass at 0, the generated one at theta, and D(x) = psi x; the equilibrium is (0, 0).
-Beside it the closed forms: eigenvalues at the equilibrium, and the spectral radius of a training step.
+Also the closed forms: eigenvalues at the equilibrium, and the spectral radius of a training step.
 Source: Mescheder et al. 2018, arXiv:1801.04406, sections 2 and 3.
 """
 
@@ -29,8 +29,8 @@ from papergan.randomness import own_random_state, seed_for
 from papergan.systems.gan import loss_of
 from papergan.training.numerics import numerics
 
-NODES = 64  # points that stand for instance noise
-DISPLACEMENT = 0.01  # of central differences; rounding in float32 and curvature make an error of about 1e-5
+NODES = 64  # points that represent instance noise
+DISPLACEMENT = 0.01  # of central differences; rounding in float32 and curvature cause an error of about 1e-5
 DERIVATIVES = {"minimax": (0.5, -0.25), "non_saturating": (0.5, -0.25), "wasserstein": (1.0, 0.0)}
 """f'(0) and f''(0) of f(t) = -log(1 + exp(-t)), and of f(t) = t."""
 
@@ -58,7 +58,7 @@ class LinearDiscriminator(nn.Module):
 
 
 def instance_noise(deviation: float) -> Callable[[Tensor], Tensor]:
-    """An augmentation that adds Gaussian noise, as NODES quantiles of exactly this deviation: expectations, no draws.
+    """An augmentation that adds Gaussian noise, by NODES quantiles of exactly this deviation: expectations, no draws.
 
     Source: Sønderby et al. 2017, arXiv:1610.04490; Mescheder et al. 2018, section 3.2.
     """
@@ -177,7 +177,7 @@ class Linearised:
     def step_radius(self, learning_rate: float, discriminator_steps: int) -> float | None:
         """The spectral radius of one training step: D's steps, then G's. Below 1: converges; 1 or more: does not.
 
-        None where the step overflows.
+        None if the step overflows.
         """
         of_d = np.array([[1.0, 0.0], [learning_rate * self.slope, 1.0 + learning_rate * self.damping]])
         of_g = np.array([[1.0, -learning_rate * self.slope], [0.0, 1.0]])
@@ -187,7 +187,7 @@ class Linearised:
 
 
 def closed_form(variant: DiracVariant) -> Linearised | None:
-    """What the paper's formulas give; None for losses that are not of its form, and penalties without a derivative."""
+    """The paper's closed form; None for losses that do not have its form, and for penalties without a derivative."""
     if variant.loss not in DERIVATIVES or not has_derivative(variant):
         return None
     slope, curvature = DERIVATIVES[variant.loss]

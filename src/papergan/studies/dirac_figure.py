@@ -1,4 +1,4 @@
-"""The figure of the Dirac-GAN: trajectories, and distances from the equilibrium beside the theory."""
+"""The figure of the Dirac-GAN: trajectories, and distances from the equilibrium compared with theory."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = 5
-FARTHEST = 20.0  # from the equilibrium that is shown; diverging variants leave the panels
+FARTHEST = 20.0  # distance from the equilibrium shown; diverging variants leave the panels
 
 
 def trajectories(results: Sequence[DiracResult], recipe: DiracRecipe, title: str) -> Figure:
-    """Two panels a variant: (theta, psi), coloured by step, and its distance from the equilibrium.
+    """Two panels per variant: (theta, psi), coloured by step, and its distance from the equilibrium.
 
-    The closed form's line falls as the spectral radius of one linearised step, to the power of steps. The title of a
-    variant that diverged says at which step, in red.
+    The closed form's line falls as the spectral radius of one linearised step, to the power of the number of steps. The
+    title of a variant that diverged names the step, in red.
     """
     from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""Trials that train an experiment: from images to scores, by the nodes of an experiment's pipeline."""
+"""Trials that train an experiment: from images to scores, with the nodes of an experiment's pipeline."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from papergan.tracking import Tracker
 class ExperimentTrainer:
     """Trains experiments, each from its newest checkpoint.
 
-    A copy for another process has no images loaded, and a cache that waits for what others are making.
+    A copy for another process has no images loaded, and a cache that waits for features that others are computing.
     """
 
     def __init__(
@@ -34,21 +34,21 @@ class ExperimentTrainer:
         return ExperimentTrainer, (self.library, cache, self.checkpoints, self.models)
 
     def __call__(self, trial: ExperimentTrial, tracker: Tracker, prune: training.Prune = training.never) -> TrialResult:
-        """Train a trial and return its result, also where it diverges or is pruned.
+        """Train a trial and return its result, even if it diverges or is pruned.
 
-        prune: why a training is to end, by its newest evaluation; None = it goes on. Raises Interrupted after a stop
-        signal.
+        prune: returns the reason to end a training, given its newest evaluation; None = continue. Raises Interrupted
+        after a stop signal.
         """
         result = self._trained(Experiment(trial.name, trial.recipe), tracker, prune)
         tracker.scores(result.card)
         return result
 
     def data_digest(self, trial: ExperimentTrial) -> str:
-        """The digest of all that the trial's training reads: its images, and the inputs of a translation."""
+        """The digest of all data that the trial trains on: its images, and the inputs of a translation."""
         return self._of(trial.recipe).training_digest
 
     def check(self, trial: ExperimentTrial, found: TrialResult) -> None:
-        """Raise CheckpointError where images of a path, or a trained model, are others than the result is of."""
+        """Raise CheckpointError if images of a path, or a trained model, differ from those of the result."""
         recipe, card = trial.recipe, found.card
         digests = training.digests_of(training.trained_models(recipe, self.models))
         other = [part for part, digest in digests.items() if card.models.get(part) != digest]
@@ -61,7 +61,7 @@ class ExperimentTrainer:
             )
 
     def subset_of(self, trial: ExperimentTrial) -> tuple[str, list[int]] | None:
-        """Name and indices of the trial's training images; None where it trains on all of the data set."""
+        """Name and indices of the trial's training images; None if it trains on the whole data set."""
         recipe = trial.recipe
         if recipe.train_limit is None:
             return None

@@ -27,7 +27,7 @@ Line = Sequence[tuple[float, float]]
 
 
 def losses(groups: Sequence[ExperimentGroup], title: str) -> Figure:
-    """Both players' losses, the sum of all terms, over epochs: every seed thin, their mean thick."""
+    """Both players' losses, the sum of all terms, over epochs: a thin line per seed, a thick one for their mean."""
 
     def plot(axes: Axes, group: ExperimentGroup) -> None:
         for player, colour in PLAYERS.items():
@@ -44,7 +44,7 @@ def losses(groups: Sequence[ExperimentGroup], title: str) -> Figure:
 
 
 def samples(groups: Sequence[ExperimentGroup], title: str) -> Figure:
-    """Samples of 25 latents, of the first seed that ended."""
+    """Samples of 25 latents, for the first seed that finished."""
 
     def plot(axes: Axes, group: ExperimentGroup) -> None:
         images = group.first_ended and group.first_ended[1].samples
@@ -54,7 +54,7 @@ def samples(groups: Sequence[ExperimentGroup], title: str) -> Figure:
 
 
 def neighbours(groups: Sequence[ExperimentGroup], title: str) -> Figure:
-    """Eight samples, each to the left of its three nearest training images; of the first seed that ended."""
+    """Eight samples, each to the left of its three nearest training images; for the first seed that finished."""
 
     def plot(axes: Axes, group: ExperimentGroup) -> None:
         images = group.first_ended and group.first_ended[1].neighbours
@@ -74,9 +74,9 @@ def _show(axes: Axes, group: ExperimentGroup, images: Tensor | None, columns: in
 
 
 def scores(groups: Sequence[ExperimentGroup], title: str) -> Figure:
-    """Metrics over epochs, a panel for each grid, data set and metric, a line for each group: the mean over seeds.
+    """Metrics over epochs, a panel per grid, data set and metric, a line per group: the mean over seeds.
 
-    It is taken where all seeds have a value: they may have been evaluated at other epochs, or have ended early.
+    It is taken where all seeds have a value: they may have been evaluated at different epochs, or have ended early.
     """
     from matplotlib.figure import Figure
 
@@ -110,7 +110,7 @@ def scores(groups: Sequence[ExperimentGroup], title: str) -> Figure:
 
 
 def _measured(groups: Sequence[ExperimentGroup]) -> list[str]:
-    """The metrics over time that the groups have, in the order of OVER_TIME."""
+    """The metrics that the groups have over time, in the order of OVER_TIME."""
     rows = [row for group in groups for result in group.results for row in result.history.metrics]
     names = {name for row in rows for name in row}
     return [

@@ -1,4 +1,4 @@
-"""Worker processes on this machine, one for each trial that is trained at the same time."""
+"""Worker processes on this machine, one for each trial trained at the same time."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ DIED = "its process died: killed, or out of memory"
 
 
 class LocalWorkers:
-    """`jobs` processes, started when there is work, each used for trial after trial.
+    """`jobs` processes, started when there is work and reused for one trial after another.
 
-    Each is an executor of its own, so that one that dies takes no other trial with it: its trial is tried again, from
-    its newest checkpoint, in a new one. With several GPUs each process sees one of them, in turn.
+    Each has its own executor, so if one dies, no other trial is affected: its trial is retried from its newest
+    checkpoint in a new process. With several GPUs, each process sees one of them, assigned in turn.
     """
 
     def __init__(self, assignment: Assignment[Any, Any], jobs: int, attempts: int) -> None:
@@ -38,7 +38,7 @@ class LocalWorkers:
         return self._threads.submit(self._train, trial, digest)
 
     def _train(self, trial: Trial, digest: str) -> Outcome:
-        slot = self._slots.get()  # there is one, since there are as many threads
+        slot = self._slots.get()  # one is free, since there are as many slots as threads
         reason = ""
         try:
             for _ in range(self.attempts):
@@ -70,7 +70,7 @@ class LocalWorkers:
 
 
 class _Slot:
-    """The place of one process. A process that died is replaced at the next run. gpu: the one it sees, None = all."""
+    """A slot for one process; one that died is replaced at the next run. gpu: the one it sees, None = all."""
 
     def __init__(self, gpu: str | None) -> None:
         self.gpu, self.closed = gpu, False
@@ -83,7 +83,7 @@ class _Slot:
                 context = multiprocessing.get_context("spawn")
                 self._pool = ProcessPoolExecutor(1, context, initializer=_prepare, initargs=(self.gpu,))
                 self._pid = self._pool.submit(os.getpid).result()
-            if self.closed:  # before its process had a number
+            if self.closed:  # before its process id was known
                 raise TrialFailed("stopped")
             return self._pool.submit(train_one, assignment, trial, digest).result()
         except BrokenProcessPool:
@@ -91,7 +91,7 @@ class _Slot:
             raise
 
     def end(self, number: int) -> None:
-        """Send the process a signal, and train nothing more."""
+        """Send the process a signal; nothing more is trained in this slot."""
         self.closed = True
         if self._pid is not None:
             with suppress(ProcessLookupError):
@@ -104,16 +104,16 @@ class _Slot:
 
 
 def _gpus() -> list[str]:
-    """The GPUs of this process, as CUDA_VISIBLE_DEVICES names them, where there are several."""
+    """The GPUs of this process, as CUDA_VISIBLE_DEVICES names them, if there are several."""
     if (torch := loaded_torch()) is None:
         return []
-    count = torch.cuda.device_count()  # asks the driver, and leaves CUDA alone
+    count = torch.cuda.device_count()  # asks the driver without initialising CUDA
     given = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     return [] if count < 2 else given.split(",")[:count] if given else [str(number) for number in range(count)]
 
 
 def _prepare(gpu: str | None) -> None:
-    """Set up a new process: it ignores Ctrl-C, ends with the process that started it, and sees its own GPU."""
+    """Set up a new process, which ignores Ctrl-C, ends with the process that started it, and sees its own GPU."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if gpu is not None:
@@ -121,7 +121,7 @@ def _prepare(gpu: str | None) -> None:
 
 
 def _end_with_parent() -> None:
-    """Stop as by SIGTERM, with a checkpoint, once the parent is gone; an executor's processes would wait for it."""
+    """Stop as after SIGTERM, with a checkpoint, once the parent is gone; an executor's processes would wait for it."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

@@ -1,4 +1,4 @@
-"""Measures of a trial from its training, in addition to the score card; results as runs beside published numbers."""
+"""Measures of a trial's training, in addition to its score card; results as runs to compare with published numbers."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ TrialMeasure = Callable[[TrialResult], float | None]
 
 
 def is_intermediate_layer(prefix: str) -> bool:
-    """Whether a prefix is of early features of another extractor ("domain64_"), of which only the FID is shown."""
+    """Whether a prefix is that of an extractor's early features ("domain64_"), for which only the FID is shown."""
     return prefix.rstrip("_")[-1:].isdigit()
 
 
 def is_measure_of(metric: str, name: str) -> bool:
-    """Whether `name` is `metric` by some extractor, and not by an early layer of one."""
+    """Whether `name` is `metric` by some extractor, but not by one of its early layers."""
     found = prefix_and_metric(name)
     return found is not None and found[1] is METRICS[metric] and not is_intermediate_layer(found[0])
 
@@ -68,7 +68,7 @@ def checkerboard_of_samples(result: TrialResult) -> float | None:
 def fid_on_the_way(result: TrialResult) -> float | None:
     """The geometric mean of the FID over all evaluations during training: lower for faster training.
 
-    The FID by Inception where there is one, else by the first of the other extractors.
+    The Inception FID if there is one, else that of the first other extractor.
     """
     names = {name for row in result.history.metrics for name in row if is_measure_of("fid", name)}
     first = sorted(names, key=lambda name: (name != "fid", name))[:1]
@@ -77,18 +77,18 @@ def fid_on_the_way(result: TrialResult) -> float | None:
 
 
 def membership_inference(result: TrialResult) -> float | None:
-    """The area under the ROC curve of `membership_auc`; 0.5 where the discriminator remembers nothing."""
+    """The area under the ROC curve of `membership_auc`; 0.5 if the discriminator remembers nothing."""
     return result.card.final.get("membership_auc")
 
 
 def copies(result: TrialResult) -> float | None:
-    """The copy rate by features of the first extractor. It is about 0.01 without copies, whatever the training set."""
+    """The copy rate in features of the first extractor. It is about 0.01 without copies, whatever the training set."""
     names = sorted(name for name in result.card.final if is_measure_of("copy_rate", name))
     return result.card.final[names[0]] if names else None
 
 
 def pixel_copies(result: TrialResult) -> float | None:
-    """The copy rate by pixels, as `copies`."""
+    """The copy rate in pixels, like `copies`."""
     return result.card.final.get("pixel_copy_rate")
 
 
@@ -125,7 +125,7 @@ def seconds_per_step(result: ModeResult) -> float:
 
 
 def run_of_card(card: ScoreCard) -> MeasuredRun:
-    """The final scores of a training; none where it ended early."""
+    """The final scores of a training; none if it ended early."""
     errors = {
         name: card.final[metric.deviation]
         for name, metric in METRICS.items()
@@ -143,7 +143,7 @@ def made_by(card: ScoreCard) -> str:
 
 
 def run_of_dirac(result: DiracResult) -> MeasuredRun:
-    """Eigenvalues at the equilibrium by part, the spectral radius of a step, and the distance where it has an end."""
+    """Real and imaginary parts of the eigenvalues, the spectral radius of a step, and the distance if not diverged."""
     values = {"distance": result.distance} if result.diverged_at is None else {}
     if result.eigenvalues is not None:
         low, high = result.eigenvalues
@@ -154,7 +154,7 @@ def run_of_dirac(result: DiracResult) -> MeasuredRun:
 
 
 def run_of_points(seed: int, result: ModeResult) -> MeasuredRun:
-    """Modes, the share of high quality and the divergence after the last step; none where it diverged."""
+    """Modes, the share of high quality and the divergence after the last step; none if it diverged."""
     last = {} if result.diverged else result.over_time[-1]
     minutes = result.seconds_per_step * result.over_time[-1]["step"] / 60
     made = ", ".join(f"{name} {value}" for name, value in result.provenance.items())

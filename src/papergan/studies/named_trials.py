@@ -1,4 +1,4 @@
-"""Trials without images in a node: run by name, grouped with why some failed, and what made them."""
+"""Trials without images in a pipeline node: run by name, grouped with reasons for failures and with provenance."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def train_named(
     workers: WorkerSettings, trials: Sequence[T], trainer: ResumableTrainer[T, R], store: FileTrialStore[R],
     tracker: Tracker,
 ) -> dict[str, str]:  # fmt: skip
-    """Run every trial that is not finished. Returns where the result of each is kept, or why it failed, by its name.
+    """Run every trial that is not finished. Returns where its result is stored, or why it failed, by trial name.
 
-    Raises Interrupted after a stop signal; the same command goes on from the last checkpoint of the trial at work.
+    Raises Interrupted after a stop signal; the same command resumes from the last checkpoint of the current trial.
     """
     failed = train_all(workers, trials, trainer, store, tracker)
     return {name_of(trial): failed.get(trial.key, trial.key) for trial in trials}
@@ -47,7 +47,7 @@ def name_of(trial: GroupedTrial) -> str:
 
 
 def grouped_named(trials: Sequence[T], store: FileTrialStore[R], finished: Mapping[str, str]) -> list[NamedGroup[T, R]]:
-    """The groups of trials, with why some failed. finished: of `train_named`."""
+    """The groups of trials, with the reasons of failures. finished: the result of `train_named`."""
     failed = failures(finished)
     reasons = {trial.key: failed[name_of(trial)] for trial in trials if name_of(trial) in failed}
     return grouped(NamedGroup[T, R], trials, store, reasons)
@@ -56,13 +56,13 @@ def grouped_named(trials: Sequence[T], store: FileTrialStore[R], finished: Mappi
 def packaged(
     groups: Sequence[NamedGroup[T, R]], model_of: Callable[[NamedGroup[T, R]], StoredModel | None]
 ) -> dict[str, StoredModel]:
-    """The model of each group by its name, where it has one."""
+    """The model of each group that has one, by name."""
     found = {group.name: model_of(group) for group in groups}
     return {name: model for name, model in found.items() if model is not None}
 
 
 def about_model(group: NamedGroup[S, N], seed: int, data: SoundSet | VectorSet, paper: str) -> dict[str, Any]:
-    """What a model of a group says of itself. seed: of the model. data: trained on. paper: a citation key."""
+    """The description stored with a group's model. seed: of the model. data: trained on. paper: a citation key."""
     result = dict(group.done)[seed]
     return {
         "experiment": f"{group.trial.experiment}, {group.name}", "dataset": data.name, "data_digest": data.digest,
@@ -72,7 +72,7 @@ def about_model(group: NamedGroup[S, N], seed: int, data: SoundSet | VectorSet, 
 
 
 def trial_table(groups: Sequence[NamedGroup[S, N]], baselines: Mapping[str, Row]) -> pd.DataFrame:
-    """A row for every trial of a system and every baseline, with all its scores."""
+    """A row per trial of a system and per baseline, with all scores."""
     import pandas as pd
 
     rows: list[dict[str, Any]] = [
@@ -88,7 +88,7 @@ def trial_table(groups: Sequence[NamedGroup[S, N]], baselines: Mapping[str, Row]
 
 
 def plot_seeds(axes: Axes, groups: Sequence[NamedGroup[T, R]], metric: str) -> None:
-    """Plot a measurement over steps: a colour for each group, a line for each seed, none where it was never taken."""
+    """Plot a measurement over steps: a colour per group, a line per seed; no line if it was never taken."""
     for place, group in enumerate(groups):
         for number, result in enumerate(group.results):
             steps = [row["step"] for row in result.over_time]
@@ -97,7 +97,7 @@ def plot_seeds(axes: Axes, groups: Sequence[NamedGroup[T, R]], metric: str) -> N
 
 
 def notes_of(groups: Sequence[NamedGroup[Any, Any]]) -> tuple[list[str], list[str]]:
-    """Notes of a page: how many trials are missing, for its beginning, and what made the newest, for its end."""
+    """Notes of a page: the number of missing trials, for its beginning; provenance of the newest, for its end."""
     missing = sum(len(group.missing) for group in groups)
     made_by = next((dict(group.results[-1].provenance) for group in reversed(groups) if group.results), {})
     return (

@@ -1,4 +1,4 @@
-"""Workers on a Ray cluster: each trial is a task, in a process that stays for the next one."""
+"""Workers on a Ray cluster: each trial is a task, in a process that is reused for the next one."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from papergan.studies.worker import Assignment, Outcome, TrialFailed, WorkerRefu
 
 logger = logging.getLogger(__name__)
 
-ROOM = 100_000  # trials that Ray has at once, where settings name no number: it queues them, and may add machines
+ROOM = 100_000  # trials given to Ray at once, if settings have no number: it queues them, and may add machines
 PATIENCE_SECONDS = 5.0  # for an answer of the cluster's address
-SAVE_SECONDS = 60.0  # for trials that are stopped to save
+SAVE_SECONDS = 60.0  # for stopped trials to save
 
 
 class RayError(PaperganError):
-    """A Ray cluster cannot be reached, or is lost."""
+    """A Ray cluster cannot be reached, or the connection is lost."""
 
 
 def check_ray(name: str, settings: WorkerSettings) -> None:
-    """Raise RecipeError where Ray is not installed, RayError where nothing answers at the cluster's address."""
+    """Raise RecipeError if Ray is not installed, RayError if nothing answers at the cluster's address."""
     if find_spec("ray") is None:
         raise RecipeError(f"{name}.workers.ray: Ray is not installed; pip install 'papergan[ray]'")
     host, _, port = (settings.ray or "").partition(":")
@@ -45,7 +45,7 @@ def check_ray(name: str, settings: WorkerSettings) -> None:
 _START = "start one with `ray start --head --port PORT`, or leave workers.ray out"
 
 
-# Ray ends the process whose cluster is lost within the call that notices, with status 1 and without a word.
+# When the cluster is lost, Ray ends the process inside the call that notices, with status 1 and no message.
 _LAST_WORD = """
 import sys
 if not sys.stdin.read():
@@ -54,7 +54,7 @@ if not sys.stdin.read():
 
 
 class RayWorkers:
-    """Tasks on a cluster. Ray retries those whose worker or machine dies; each goes on from its newest checkpoint."""
+    """Tasks on a cluster. Ray retries those whose worker or machine dies; each resumes from its newest checkpoint."""
 
     def __init__(self, assignment: Assignment[Any, Any], settings: WorkerSettings) -> None:
         self.room = settings.jobs or ROOM
@@ -92,7 +92,7 @@ class RayWorkers:
         return future
 
     def _translated(self, error: BaseException) -> BaseException:
-        """Ray's exception as one that `papergan.studies.workers.Workers` names; bugs as they are."""
+        """Convert Ray's exception to one documented by `papergan.studies.workers.Workers`; bugs are unchanged."""
         errors = self._ray.exceptions
         cause = getattr(error, "cause", None)
         if isinstance(cause, TrialFailed):
@@ -111,7 +111,7 @@ class RayWorkers:
     def close(self, *, stop: bool) -> None:
         references = list(self._open.values()) if stop else []
         for reference in references:
-            self._ray.cancel(reference)  # as Ctrl-C in the worker: it saves, and ends
+            self._ray.cancel(reference)  # like Ctrl-C in the worker, which saves and ends
         if references:
             self._ray.wait(references, num_returns=len(references), timeout=SAVE_SECONDS)
         self._last_word.communicate(b"not needed")
@@ -143,6 +143,6 @@ def _connected(settings: WorkerSettings) -> tuple[Any, bool]:
         first = sanitise(str(error).strip().partition("\n")[0])
         raise RayError(f"workers.ray: no Ray cluster at {settings.ray!r} ({first}); {_START}") from error
     finally:
-        if here:  # Ray puts its own there, with another exit status
+        if here:  # Ray installs its own, with another exit status
             signal.signal(signal.SIGTERM, handler)
     return ray, True

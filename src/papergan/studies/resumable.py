@@ -1,4 +1,4 @@
-"""Training of a game without images in a trial: measured at intervals, resumed from checkpoints, on the CPU."""
+"""Training of trials without images: measured at intervals, resumed from checkpoints, on the CPU."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class ResumableTrainer(ABC, Generic[T, R]):
             return self.training(trial, tracker.report, checkpoints).run(stop)
 
     def data_digest(self, trial: T) -> str:
-        """The empty text, since what is trained on is drawn and no images are read."""
+        """The empty text, since training data are drawn and no images are read."""
         return ""
 
     def check(self, trial: T, found: R) -> None:
@@ -57,10 +57,10 @@ class ResumableTrainer(ABC, Generic[T, R]):
 
 
 class ResumableTraining(ABC, Generic[T, R]):
-    """A game at a step of its training. over_time, losses: rows of every measurement so far; seconds: of steps.
+    """A game at a step of its training. over_time, losses: a row per measurement so far; seconds: spent on steps.
 
-    record: the class of its result. steps: all of them; every_steps: between measurements. report: called after each
-    of them. checkpoints: where the training goes on from if it was stopped, to the same bits; None begins anew.
+    record: the class of its result. steps: in total; every_steps: between measurements. report: called after each
+    measurement. checkpoints: from which a stopped training resumes, bit for bit; None starts from the beginning.
     """
 
     record: type[R]
@@ -86,12 +86,12 @@ class ResumableTraining(ABC, Generic[T, R]):
 
     @abstractmethod
     def result(self) -> R:
-        """What the last step left, without what was measured on the way. Raises NotFiniteError."""
+        """The result after the last step, without the measurements during training. Raises NotFiniteError."""
 
     def run(self, stop: Stop) -> R:
-        """Train to the end, from the newest checkpoint; the result of a training that diverges says so.
+        """Train to the end, from the newest checkpoint; the result of a diverged training says so.
 
-        stop: the number of a stop signal, or None. Raises Interrupted after one.
+        stop: returns the number of a stop signal, or None. Raises Interrupted after one.
         """
         with numerics("float32", deterministic=False), own_random_state("cpu"):
             try:
@@ -119,7 +119,7 @@ class ResumableTraining(ABC, Generic[T, R]):
                 self.train_step(now)
                 if (number := stop()) is not None:
                     break
-            if number is not None:  # what came after the last measurement is done again
+            if number is not None:  # steps after the last measurement are repeated
                 raise Interrupted(number, f"stopped by signal {number} in {self.trial.name}; run again to go on")
             self.step, self.seconds = until, self.seconds + time.perf_counter() - began
             self._measure()

@@ -1,4 +1,4 @@
-"""Training of many trials one after another, each once and in an MLflow run of its own."""
+"""Training of many trials one after another, each once and in its own MLflow run."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ R = TypeVar("R")
 
 
 class ResultStore(Protocol[R]):
-    """The protocol of a store of results of trials, by key."""
+    """The protocol of a store of trial results, by key."""
 
     def find(self, key: str) -> R | None:
-        """The result of a trial; None where it is not finished, or damaged, which is logged."""
+        """The result of a trial; None if it is not finished, or is damaged, which is logged."""
         ...
 
     def keep(self, key: str, result: R) -> None:
@@ -38,10 +38,10 @@ def run_trials(
 ) -> dict[str, R]:
     """Run every trial whose result is not in the store; returns all results by key.
 
-    trials: the next one is taken from it when the result of the last is kept and passed to `on_result`, so that it may
-    be a generator that decides by results: a search, a sweep. train: a trial to its result; where it is interrupted
-    nothing is kept, and the same call goes on from there. tracker: of the study; each trial has a run inside it.
-    check: raises where a result that was found is of other data than the trial reads now.
+    trials: the next one is taken when the result of the previous one is kept and passed to `on_result`, so it may be a
+    generator that depends on results: a search, a sweep. train: from a trial to its result; if it is interrupted,
+    nothing is kept, and the same call resumes there. tracker: of the study; each trial has a run inside it.
+    check: raises if a stored result is based on other data than the trial reads now.
     """
     results: dict[str, R] = {}
     for trial in trials:

@@ -1,4 +1,4 @@
-"""Groups of trials that differ by their seed alone: the rows of a study's tables."""
+"""Groups of trials that differ only in their seed: the rows of a study's tables."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ G = TypeVar("G", bound="TrialGroup")  # type: ignore[type-arg]
 class TrialGroup(ABC, Generic[T, R]):
     """A row of a table. trial: the first of the group. done: finished trials by seed. missing: unfinished seeds.
 
-    failed: of the missing ones those that were tried, with the reason.
+    failed: missing seeds that were tried, with the reason.
     """
 
     trial: T
@@ -50,7 +50,7 @@ class TrialGroup(ABC, Generic[T, R]):
 
     @property
     def unfinished(self) -> list[str]:
-        """A text for each seed that failed, and one for those that are not done."""
+        """A text for each failed seed, and one for those that are not done."""
         tried: dict[int, str] = dict(self.failed)
         texts: list[str] = [f"seed {seed} {why}" for seed, why in tried.items()]
         rest = [str(seed) for seed in self.missing if seed not in tried]
@@ -65,7 +65,7 @@ class TrialGroup(ABC, Generic[T, R]):
     @property
     @abstractmethod
     def dataset(self) -> str:
-        """The data set; "" where no trial is finished."""
+        """The data set; "" if no trial is finished."""
 
     @property
     def choices(self) -> dict[str, str]:
@@ -74,12 +74,12 @@ class TrialGroup(ABC, Generic[T, R]):
 
     @property
     def level(self) -> str | None:
-        """The level, where one factor varies; None where several do."""
+        """The level if one factor varies; None if several do."""
         return next(iter(self.trial.levels.values())) if len(self.trial.levels) == 1 else None
 
     @property
     def first_ended(self) -> tuple[int, R] | None:
-        """The first seed that finished without diverging, and its result; None where none did."""
+        """The first seed that finished without diverging, and its result; None if none did."""
         return next(((seed, result) for seed, result in self.done if ended_early(result) is None), None)
 
     @property
@@ -95,13 +95,13 @@ class TrialGroup(ABC, Generic[T, R]):
     def over(self, measure: Callable[[R], float | None]) -> Measured | None:
         """Mean and deviation (N - 1) of a measure over the seeds that finished without diverging; None for none.
 
-        Seeds that diverged do not count: their short histories would seem stable.
+        Seeds that diverged are left out: their short histories would look stable.
         """
         return mean_over(measure(result) for result in self.results if ended_early(result) is None)
 
     @abstractmethod
     def measured(self, metric: str) -> Iterator[tuple[str, Measured]]:
-        """A metric under each label that it has here: with its protocol, by each extractor."""
+        """A metric under each of its labels here: with its protocol, by each extractor."""
 
 
 class ExperimentGroup(TrialGroup[ExperimentTrial, TrialResult]):
@@ -113,7 +113,7 @@ class ExperimentGroup(TrialGroup[ExperimentTrial, TrialResult]):
 
     @cached_property
     def seeds(self) -> SeedGroup:
-        """The score cards over seeds. Raises ValueError where no trial is finished."""
+        """The score cards over seeds. Raises ValueError if no trial is finished."""
         cards = [result.card for result in self.results]
         if not cards:
             raise ValueError(f"{self.name}: no trial of it is finished")
@@ -124,14 +124,14 @@ class ExperimentGroup(TrialGroup[ExperimentTrial, TrialResult]):
 
     @property
     def flags(self) -> str:
-        """As of any group; and of seeds that do not count, since they were scored by other rules than the last one."""
+        """As for any group, and seeds left out because they were scored by other rules than the last one."""
         counted = {card.seed for card in self.seeds.finished} if self.results else set()
         others = [str(seed) for seed, one in self.done if ended_early(one) is None and seed not in counted]
         rules = f"scored by other rules or networks, not counted: seeds {', '.join(others)}" if others else ""
         return "; ".join(filter(None, [super().flags, rules]))
 
     def scored(self, metric: str) -> Iterator[tuple[Protocol, Measured]]:
-        """A metric by each extractor; one that needs none once, each way of a translation. metric: without a prefix."""
+        """A metric by each extractor, once if it needs none; for each translation direction. metric: without prefix."""
         by_name: dict[str, Protocol] = {}
         for protocol in self.seeds.protocols:
             by_name.setdefault(protocol.name_of(METRICS[metric]), protocol)
@@ -162,7 +162,7 @@ class NamedGroup(TrialGroup[T, N]):
 
 
 def ended_early(result: TrialResult | TrialRecord) -> str | None:
-    """Why a trial has no final scores: it diverged, or was pruned; None where it has."""
+    """Why a trial has no final scores: it diverged, or was pruned; None if it has."""
     return result.card.ended_early if isinstance(result, TrialResult) else result.diverged
 
 
@@ -187,8 +187,8 @@ def grouped(
 def groups_by_table(groups: Sequence[G]) -> dict[tuple[str, str], list[G]]:
     """Groups with results by grid and data set, which share a table.
 
-    Where a factor chooses which images of a data set an experiment is trained on, all of these share one:
-    "mnist/train[:100]" and "mnist/train[:1000]" are in that of "mnist/train".
+    If a factor chooses which images of a data set an experiment is trained on, all subsets share one table:
+    "mnist/train[:100]" and "mnist/train[:1000]" are in the table of "mnist/train".
     """
     done = [group for group in groups if group.results]
     of_experiment: dict[tuple[str, str], set[str]] = {}

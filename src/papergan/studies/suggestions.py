@@ -1,7 +1,7 @@
-"""The trials of a sweep: suggested by Optuna one by one, a function of the sweep and of the results so far.
+"""The trials of a sweep: suggested by Optuna one by one, as a function of the sweep and the results so far.
 
-Nothing is stored on the way: a sweep that goes on asks for its trials anew and finds their results, so that Optuna sees
-what it saw, and suggests what it would have suggested. Every suggestion has a sampler of its own seed.
+Nothing is stored meanwhile: a sweep that resumes asks for its trials again and finds their results, so Optuna sees what
+it saw before and makes the same suggestions. Every suggestion has a sampler with its own seed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 GRID = "search"  # the grid of a sweep's trials, for their table
-REDUCTION = 3  # of Hyperband and ASHA: one trial of so many goes on
+REDUCTION = 3  # of Hyperband and ASHA: one in this many trials continues
 
 
 class SuggestedTrials:
@@ -45,7 +45,7 @@ class SuggestedTrials:
         labels = sweep.search.labels
         self._space = {labels[name]: _distribution(values) for name, values in sweep.search.space.items()}
         self._running: Trial | None = None
-        self._evaluations = 0  # of the running trial, that were reported to Optuna
+        self._evaluations = 0  # of the running trial that were reported to Optuna
         self._seconds = 0.0  # of training, of all trials
 
     def __iter__(self) -> Iterator[ExperimentTrial]:
@@ -60,7 +60,7 @@ class SuggestedTrials:
         yield from _winners(self.sweep, self.study)
 
     def prune(self, row: Row) -> str | None:
-        """Why the running trial is to end, by its newest evaluation; None = it goes on."""
+        """Why the running trial should end, given its newest evaluation; None = continue."""
         if self._running is None or self.sweep.search.pruner == "none":
             return None
         self._report(row)
@@ -70,11 +70,11 @@ class SuggestedTrials:
         return f"{place}: {self.sweep.search.objective} {self._objective(row):.4g}"
 
     def record(self, trial: ExperimentTrial, result: TrialResult) -> None:
-        """Take the result of the trial that was taken last, trained just now or found.
+        """Record the result of the trial taken last, whether just trained or found.
 
-        Raises EvaluationError where the objective is not among its scores.
+        Raises EvaluationError if the objective is not among its scores.
         """
-        if self._running is None:  # a winner with a further seed
+        if self._running is None:  # a winner with an additional seed
             return
         from optuna.trial import TrialState
 
@@ -105,7 +105,7 @@ class SuggestedTrials:
 
 
 def new_study(sweep: Sweep) -> OptunaStudy:
-    """Optuna's study without trials; the first suggestion is the recipe as it stands, where that lies in the space."""
+    """Optuna's study without trials; the first suggestion is the recipe itself, if it lies in the space."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -119,14 +119,14 @@ def new_study(sweep: Sweep) -> OptunaStudy:
 
 
 def settings_of(search: SweepSettings, suggested: Mapping[str, Value]) -> dict[str, Value]:
-    """Values by the dotted name of their setting. suggested: by label, as Optuna and tables have them."""
+    """Values by the dotted name of their setting. suggested: values by label, as in Optuna and tables."""
     return {name: suggested[label] for name, label in search.labels.items()}
 
 
 def suggested_trial(sweep: Sweep, number: int, values: Mapping[str, Value], seed: int | None = None) -> ExperimentTrial:
-    """A trial with these values. seed: None = the first of the study, with which the search is done.
+    """A trial with these values. seed: None = the study's first seed, which the search uses.
 
-    Raises RecipeError where the values do not fit each other.
+    Raises RecipeError if the values do not fit together.
     """
     search, tree = sweep.search, deep_merge(sweep.base.model_dump(), nested(values))
     further = seed is not None and seed != sweep.base.seed
@@ -136,7 +136,7 @@ def suggested_trial(sweep: Sweep, number: int, values: Mapping[str, Value], seed
 
 
 def with_trials(sweep: Sweep, study: OptunaStudy) -> Study:
-    """The sweep as a study of the trials that Optuna suggested, the best first, then those that ended early."""
+    """The sweep as a study of the trials that Optuna suggested: the best first, then those that ended early."""
     trials = [*(finished := ranked(study)), *_ended_early(study, finished)]
     found = [suggested_trial(sweep, one.number, settings_of(sweep.search, one.params)) for one in trials]
     return TrialPlan(sweep.name, sweep.recipe, (*found, *_winners(sweep, study)))
@@ -150,7 +150,7 @@ def _winners(sweep: Sweep, study: OptunaStudy) -> Iterator[ExperimentTrial]:
 
 
 def ranked(study: OptunaStudy) -> list[FrozenTrial]:
-    """Finished trials, the best first; of equal suggestions the first."""
+    """Finished trials, the best first; only the first of equal suggestions."""
     from optuna.study import StudyDirection
     from optuna.trial import TrialState
 

@@ -1,4 +1,4 @@
-"""Figures of a sweep: Optuna's own, in plotly, and all of them on one page."""
+"""Figures of a sweep: Optuna's own, in plotly, and a page with all of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from optuna import Study as OptunaStudy
     from plotly.graph_objects import Figure
 
-FEWEST = 2  # finished trials that a parameter can be more or less important in
+FEWEST = 2  # finished trials needed for the importance of a parameter
 
 
 def _of_optuna(title: str, function: str, sweep: Sweep, study: OptunaStudy) -> Figure:
@@ -25,7 +25,7 @@ def _of_optuna(title: str, function: str, sweep: Sweep, study: OptunaStudy) -> F
 
 
 def importances(sweep: Sweep, study: OptunaStudy) -> Figure:
-    """How much of the objective each setting decides, by PED-ANOVA: Watanabe et al. 2023, arXiv:2304.10255."""
+    """How much each setting affects the objective, by PED-ANOVA: Watanabe et al. 2023, arXiv:2304.10255."""
     from optuna.trial import TrialState
     from plotly.graph_objects import Figure
 
@@ -46,7 +46,7 @@ FIGURES: Mapping[str, Callable[[Sweep, OptunaStudy], Figure]] = {
 
 
 def page(title: str, figures: Mapping[str, Figure]) -> str:
-    """An HTML page of figures that needs no network: plotly's script is in it, 5 MB."""
+    """An HTML page of figures that needs no network access: it contains plotly's script, 5 MB."""
     parts = [
         figure.to_html(full_html=False, include_plotlyjs=not place) for place, figure in enumerate(figures.values())
     ]

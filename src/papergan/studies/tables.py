@@ -33,7 +33,7 @@ SHOWN_METRICS = (
     "fid", "is_mean", "log_is", "precision", "recall", "coverage", "classes_covered", "class_entropy", "ms_ssim",
     "nas_real", "nas_flips", "nas", "copy_rate", "distance_ratio", "two_sample_accuracy",
 )  # fmt: skip
-BEST = {"fid": "fid", "is_mean": "is"}  # metrics of which score cards have the best epoch, and under which name
+BEST = {"fid": "fid", "is_mean": "is"}  # metrics whose best epoch is in score cards, and its name there
 OF_IMAGES = ("reference_name", "reference_digest", "reference_count", "held_out_digest", "held_out_count")
 """Rules that name real images: subsets of one data set, which a factor chooses, share a table and its columns."""
 RANKED = ("fid", "is_mean", "recall", "coverage")
@@ -43,12 +43,12 @@ SPEEDS: dict[str, TrialMeasure] = {"time": seconds_per_image, "sampling": sampli
 def summary(groups: Sequence[ExperimentGroup], published: Sequence[PublishedRow]) -> pd.DataFrame:
     """One row per group of one grid and data set: published numbers, then "mean ± deviation (rank)" over the seeds.
 
-    Beside the metrics: the discriminator's accuracy and what it tells of its training images, how far its loss moves
-    from epoch to epoch in the second half of training (the standard deviation), training and sampling time, per image
-    also as multiples of the fastest row's, and checkerboards of the samples that are kept
-    (`papergan.metrics.checkerboard`). Where numbers were published, the best FID and Inception Score over epochs too,
-    since papers often give those, and remarks on them (note). Below translations stands what does without a network, a
-    row each.
+    In addition to the metrics: the discriminator's accuracy and how well it recognises its training images, how far its
+    loss moves from epoch to epoch in the second half of training (the standard deviation), training and sampling time,
+    per image also as multiples of the fastest row's, and checkerboards in the kept samples
+    (`papergan.metrics.checkerboard`). If numbers were published, also the best FID and Inception Score over epochs,
+    since papers often give those, and remarks on them (note). Below translations are baselines without a network, a row
+    each.
     """
     import pandas as pd
 
@@ -101,7 +101,7 @@ def _head(group: ExperimentGroup, published: Sequence[PublishedRow]) -> dict[str
 
 
 def _baseline_lines(groups: Sequence[ExperimentGroup]) -> Iterator[dict[str, Any]]:
-    """A line for each baseline of these translations, alike for all seeds."""
+    """A line per baseline of these translations, the same for all seeds."""
     found: dict[tuple[str, str], RealRow] = {}
     for row in (row for group in groups for result in group.results for row in result.card.real_rows):
         if row.name in BASELINES:
@@ -122,7 +122,7 @@ def _stands_for(group: ExperimentGroup, published: Sequence[PublishedRow]) -> li
 
 
 def _best(group: ExperimentGroup, metric: str, prefix: str) -> str:
-    """At each seed's best epoch, by the rules of the final scores: "21.30 ± 0.40 @ 40, 60"; "" for other metrics."""
+    """At each seed's best epoch, by the rules of the final scores, as "21.30 ± 0.40 @ 40, 60"; "" for other metrics."""
     which = BEST.get(metric, "")
     found = group.seeds.best(which, f"{prefix}{metric}") if which else None
     epochs = ", ".join(f"{best.epoch:g}" for best in group.seeds.best_scores(which)) if found else ""
@@ -135,9 +135,9 @@ def _fastest(groups: Sequence[ExperimentGroup], measure: TrialMeasure) -> float:
 
 
 def measures_of(groups: Sequence[ExperimentGroup]) -> dict[str, list[Measure]]:
-    """Measures of the properties that papers ascribe to losses, by level; of groups of one grid and data set.
+    """Measures of the properties that papers ascribe to losses, by level, for groups of one grid and data set.
 
-    Of grids with one factor: with several, a level stands for many groups.
+    Only for grids with one factor: with several, a level covers many groups.
     """
     by_level = {
         level: group for group in groups if len(group.trial.levels) == 1 for level in group.trial.levels.values()
@@ -206,7 +206,7 @@ def study_page(
 ) -> Page:
     """The page of a study. tables: heading and table; `narrow` selects columns for the console.
 
-    more: tables on the page alone. sentences: above the notes, on the console too. trials: one row each, for the CSV.
+    more: tables on the page only. sentences: above the notes, on the console too. trials: one row each, for the CSV.
     """
     console = [f"{heading}\n{console_table(narrow(table))}\n" for heading, table in tables]
     return Page.of([*tables, *more], title, [*sentences, *notes], trials, console="\n".join([*console, *sentences]))

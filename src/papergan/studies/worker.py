@@ -1,6 +1,6 @@
-"""The work of a worker process: train one trial, store its result, return what was reported to the tracker.
+"""The work of a worker process: train one trial, store its result, return its calls to the tracker.
 
-Imports no torch by itself: what is trained does.
+Does not import torch itself; the code that trains does.
 """
 
 from __future__ import annotations
@@ -40,49 +40,49 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T", bound=Trial, contravariant=True)
 R = TypeVar("R", covariant=True)
 Call = tuple[str, tuple[Any, ...]]
-HELD_SECONDS = 2.0  # before a trial that another process holds counts as failed: that one may be about to end
-VERSIONS = ("torch", "numpy")  # that numbers depend on, beside Python and this project's code
+HELD_SECONDS = 2.0  # wait before a trial held by another process counts as failed: that process may be about to end
+VERSIONS = ("torch", "numpy")  # that results depend on, besides Python and this project's code
 
-FAILED = "failed"  # what the text about a trial begins with that has no result
+FAILED = "failed"  # how the text about a trial without a result begins
 at_work = Lock()  # held by a worker's process while it trains
 
 
 class TrialFailed(PaperganError):
-    """A trial could not be trained; it may be tried again."""
+    """A trial could not be trained; it may be retried."""
 
 
 def failures(finished: Mapping[str, str]) -> dict[str, str]:
-    """Those of the trials that failed, with the reason. finished: of a study, where the result of each is kept."""
+    """The failed trials, with the reason. finished: by trial of a study, where its result is kept."""
     return {name: why for name, why in finished.items() if why.startswith(FAILED)}
 
 
 def loaded_torch() -> Any:
-    """The module torch, where what is trained has imported it; else None."""
+    """The module torch if the training code has imported it; else None."""
     return sys.modules.get("torch")
 
 
 class WorkerRefused(PaperganError):
-    """A worker is not what the head needs: other code, other data, another disk. Nothing is trained then."""
+    """A worker differs from the head: other code, other data, another disk. It trains nothing."""
 
 
 class TrialTrainer(Protocol[T, R]):
-    """The protocol of what trains trials."""
+    """The protocol of a callable that trains trials."""
 
     def __call__(self, trial: T, tracker: Tracker) -> R:
         """Train a trial."""
         ...
 
     def data_digest(self, trial: T) -> str:
-        """The digest of the images that a trial trains on; "" where it reads none."""
+        """The digest of the images that a trial trains on; "" if it reads none."""
         ...
 
     def check(self, trial: T, found: Any) -> None:
-        """Raise CheckpointError where a stored result is of other data than the trial reads now."""
+        """Raise CheckpointError if a stored result is based on other data than the trial reads now."""
         ...
 
 
 class Recorder(Tracker):
-    """Keeps what a trial reports, for the one process that writes to MLflow."""
+    """Records what a trial reports, for the one process that writes to MLflow."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
@@ -108,7 +108,7 @@ def replay_calls(calls: Iterable[Call], tracker: Tracker) -> None:
 
 @cache
 def code_digest() -> str:
-    """The SHA-256 of this package's source files, as they were when this process first asked."""
+    """The SHA-256 of this package's source files, as they were at the first call in this process."""
     root, digest = Path(__file__).parents[1], sha256()
     for path in sorted(root.rglob("*.py")):
         digest.update(f"{path.relative_to(root)}\0".encode())
@@ -117,13 +117,13 @@ def code_digest() -> str:
 
 
 def package_versions() -> dict[str, str]:
-    """Versions of Python and of the packages that numbers depend on; no package is imported for it."""
+    """Versions of Python and of the packages that results depend on, found without importing them."""
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in VERSIONS}}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a worker returns of a trial whose result is kept. began: seconds since the epoch."""
+    """What a worker returns for a trial whose result is kept. began: seconds since the epoch."""
 
     began: float
     calls: list[Call]
@@ -131,10 +131,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Assignment(Generic[T, R]):
-    """What every worker of a study gets. trainer: pickled; each worker uses one. threads: of each trial.
+    """The data that every worker of a study gets. trainer: pickled; each worker uses one. threads: per trial.
 
-    note: a file of this head alone, with `token` in it. remote: where that and all results are copied to. variables:
-    of the head's environment, where a worker's own has none of them.
+    note: a file written by this head only, with `token` in it. remote: where the note and all results are copied to.
+    variables: of the head's environment, for those that a worker's own lacks.
     """
 
     trainer: TrialTrainer[T, R]
@@ -150,7 +150,7 @@ class Assignment(Generic[T, R]):
     )
 
     def publish(self) -> None:
-        """Write the note by which workers know the head's disk, or the storage to which that is copied."""
+        """Write the note by which workers recognise the head's disk, or the storage that it is copied to."""
         write_whole(self.note, self.token.encode())
         if self.remote is not None:
             self.remote.send(self.note)
@@ -192,7 +192,7 @@ def train_one(assignment: Assignment[T, R], trial: T, digest: str) -> Outcome:
     return Outcome(began, recorder.calls)
 
 
-_trainers: dict[str, Any] = {}  # by the token of their assignment: one, with the images it has loaded
+_trainers: dict[str, Any] = {}  # by the token of their assignment: at most one, with the images it has loaded
 
 
 def _trainer(assignment: Assignment[T, R]) -> TrialTrainer[T, R]:
@@ -209,7 +209,7 @@ def _trainer(assignment: Assignment[T, R]) -> TrialTrainer[T, R]:
 
 
 def _check(assignment: Assignment[T, R]) -> None:
-    """Raise WorkerRefused where this process has other code or packages than the head, or does not see its disk."""
+    """Raise WorkerRefused if this process has other code or packages than the head, or does not see its disk."""
     here = f"the worker on {socket.gethostname()}"
     if (found := code_digest()) != assignment.code:
         raise WorkerRefused(
@@ -238,7 +238,7 @@ _console = logging.StreamHandler(sys.stdout)
 
 
 def _show_log(about: str) -> None:
-    """Show what is logged in a worker, each line with the trial that it is about."""
+    """Show the log of a worker, with the name of its trial on each line."""
     _console.setFormatter(logging.Formatter(f"%(asctime)s {about.replace('%', '%%')}: %(message)s", "%H:%M:%S"))
     package = logging.getLogger("papergan")
     if _console not in package.handlers:

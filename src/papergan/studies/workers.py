@@ -1,4 +1,4 @@
-"""Training of several trials at the same time: the interface of workers, and the loop that hands trials to them."""
+"""Training of several trials in parallel: the interface of workers, and the loop that submits trials to them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ R = TypeVar("R")
 
 
 class Workers(Protocol[T_in]):
-    """Processes that train trials, each from its newest checkpoint. room: how many may be handed over at once."""
+    """Processes that train trials, each from its newest checkpoint. room: how many may be submitted at once."""
 
     @property
     def room(self) -> int: ...
@@ -38,8 +38,8 @@ class Workers(Protocol[T_in]):
     def submit(self, trial: T_in, digest: str) -> Future[Outcome]:
         """Train a trial, and keep its result. digest: of its images.
 
-        The future has TrialFailed where that was tried as often as the settings say, WorkerRefused where no trial can
-        be trained, and what is a bug, or a full disk.
+        The future raises TrialFailed if the trial failed as often as the settings allow, WorkerRefused if no trial can
+        be trained; bugs and a full disk raise as they are.
         """
         ...
 
@@ -49,7 +49,7 @@ class Workers(Protocol[T_in]):
 
 
 class Store(ResultStore[R], Protocol[R]):
-    """The protocol of a store of results that are files below `folder`. remote: where these are copied to, or None."""
+    """The protocol of a store of results as files below `folder`. remote: where these are copied to, or None."""
 
     folder: Path
     remote: RemoteCopy | None
@@ -58,10 +58,10 @@ class Store(ResultStore[R], Protocol[R]):
 def train_all(
     settings: WorkerSettings, trials: Iterable[T], trainer: TrialTrainer[T, R], store: Store[R], tracker: Tracker
 ) -> dict[str, str]:
-    """Train every trial whose result is not in the store, where the settings say.
+    """Train every trial whose result is not in the store, on workers or in this process as configured.
 
-    trainer: workers have copies of it. Returns, by key, why trials failed; there are such only with workers, since an
-    error ends a study that trains in this process.
+    trainer: workers have copies of it. Returns, by key, why trials failed; only workers return such failures, since
+    without them an error ends the study.
     """
     if settings.none:
         run_trials(trials, trainer, store, tracker, check=trainer.check)
@@ -74,7 +74,7 @@ def train_all(
 def _assignment(settings: WorkerSettings, trainer: TrialTrainer[T, R], store: Store[R]) -> Iterator[Assignment[T, R]]:
     here = 1 if (torch := loaded_torch()) is None else torch.get_num_threads()
     threads = settings.cpus if settings.ray else here // (settings.jobs or 1)
-    token = token_hex(8)  # in the name too: another head may be at work on the same study
+    token = token_hex(8)  # in the name too: another head may run the same study
     note = store.folder / f".head-{token}"
     assignment = Assignment(trainer, store, max(1, int(threads)), note, store.remote, token)
     assignment.publish()
@@ -89,7 +89,7 @@ def _opened(settings: WorkerSettings, assignment: Assignment[T, R]) -> Iterator[
     if settings.ray is None:
         workers: Workers[T] = LocalWorkers(assignment, settings.jobs or 1, settings.attempts)
     else:
-        from papergan.studies.ray_workers import RayWorkers  # an extra
+        from papergan.studies.ray_workers import RayWorkers  # an optional extra
 
         workers = RayWorkers(assignment, settings)
     try:
@@ -106,9 +106,9 @@ def run_on(
 ) -> dict[str, str]:  # fmt: skip
     """Have workers train every trial whose result is not in the store, in any order. Returns why some failed, by key.
 
-    check: as of `run_trials`.
+    check: as for `run_trials`.
 
-    This process alone reports to the tracker, of each trial when it has ended. Raises what ends all of them.
+    Only this process reports to the tracker, for each trial when it has ended. Errors that end all trials are raised.
     """
     ended: SimpleQueue[tuple[T, Future[Outcome]]] = SimpleQueue()
     failed: dict[str, str] = {}
@@ -156,7 +156,7 @@ def _log(trial: T, outcome: Outcome, tracker: Tracker) -> None:
 
 
 def check_workers(name: str, settings: WorkerSettings) -> None:
-    """Raise RecipeError where trials cannot be trained as the settings say: found before anything runs."""
+    """Raise RecipeError if trials cannot be trained with these settings; called before anything runs."""
     if settings.none:
         return
     if is_distributed():

@@ -1,4 +1,4 @@
-"""conf/base/mlflow.yml in the format of kedro-mlflow, read strictly."""
+"""conf/base/mlflow.yml in the format of kedro-mlflow, validated strictly."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kedro_mlflow.config.kedro_mlflow_config import KedroMlflowConfig
 
 
-VARIABLE = "MLFLOW_TRACKING_URI"  # MLflow's own; where it is set, it takes the place of the store in mlflow.yml
+VARIABLE = "MLFLOW_TRACKING_URI"  # MLflow's own; if set, it overrides the store in mlflow.yml
 SYSTEM_METRICS = "system_metrics"  # the key of mlflow.yml that kedro-mlflow does not know
 SERVERS = ("http", "https")
 STORES = ("sqlite", "postgresql", "mysql", "mssql", *SERVERS, "databricks")
@@ -36,9 +36,9 @@ class MlflowConfiguration:
     """The MLflow settings of this project, from kedro-mlflow's configuration.
 
     tracking_uri: of the store, for example sqlite:////absolute/path/mlflow.db. artifacts: folder for files of new
-    MLflow experiments; a server has its own place for them. experiment_prefix: stands before the name of an MLflow
-    experiment, with a slash. untracked: pipelines of which no MLflow run is made. interface: address of `mlflow ui`.
-    environment: of the run; those of another than local have MLflow experiments of their own. system_metrics: see
+    MLflow experiments; a server has its own place for them. experiment_prefix: precedes the name of an MLflow
+    experiment, with a slash. untracked: pipelines without an MLflow run. interface: address of `mlflow ui`.
+    environment: of the run; environments other than local have MLflow experiments of their own. system_metrics: see
     SystemMetrics.
     """
 
@@ -52,14 +52,14 @@ class MlflowConfiguration:
 
     @property
     def is_server(self) -> bool:
-        """Whether the store is an MLflow server, which has a place for files of its own and takes many writers."""
+        """Whether the store is an MLflow server, which stores files itself and allows many writers."""
         return self.tracking_uri.startswith(tuple(f"{kind}://" for kind in SERVERS))
 
     @classmethod
     def of(cls, options: KedroMlflowConfig) -> MlflowConfiguration:
-        """The settings. Raises RecipeError where a location is missing: MLflow refuses kedro-mlflow's default.
+        """The settings. Raises RecipeError if a location is missing: MLflow rejects kedro-mlflow's default.
 
-        Also where it is of no kind that MLflow knows: a run would otherwise go untracked, with one warning.
+        Also if MLflow does not know its kind: otherwise the run would go untracked, with one warning.
         """
         experiment = options.tracking.experiment
         given, artifacts = options.server.mlflow_tracking_uri, experiment.create_experiment_kwargs.artifact_location
@@ -79,7 +79,7 @@ class MlflowConfiguration:
 
 
 def parse(given: Mapping[str, Any]) -> KedroMlflowConfig:
-    """Validate mlflow.yml but for `system_metrics`. Raises RecipeError naming every wrong key."""
+    """Validate mlflow.yml except `system_metrics`. Raises RecipeError naming every wrong key."""
     from kedro_mlflow.config.kedro_mlflow_config import KedroMlflowConfig
 
     try:
@@ -90,7 +90,7 @@ def parse(given: Mapping[str, Any]) -> KedroMlflowConfig:
 
 
 def parse_system_metrics(given: Mapping[str, Any]) -> SystemMetrics:
-    """The `system_metrics` of mlflow.yml. Raises RecipeError for wrong keys, and where psutil is not installed."""
+    """The `system_metrics` of mlflow.yml. Raises RecipeError for wrong keys, and if psutil is not installed."""
     settings = SystemMetrics.parse(f"mlflow.yml: {SYSTEM_METRICS}", given.get(SYSTEM_METRICS) or {})
     if settings.enabled and find_spec("psutil") is None:
         raise RecipeError(

@@ -1,4 +1,4 @@
-"""MLflow's interface: an experiment per paper and environment, its columns, and addresses of runs."""
+"""MLflow's interface: an experiment per paper and environment, its columns, and URLs of runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from papergan.tracking.database import PREFIX
 
 EARLIER_PREFIX = "papergan"  # experiments were called papergan/tahvili2025
 REAL_ENVIRONMENTS = (None, "base", "local")
-VIEW = "papergan"  # the view of the runs' table that shows COLUMNS
+VIEW = "papergan"  # the view of the table of runs that shows COLUMNS
 MACHINE_LEARNING = "workflowType=machine_learning"  # without it MLflow may open its view for language models
 COLUMNS = (
     "fid", "domain_fid", "kid", "domain_kid", "is", "domain_is", "precision", "domain_precision", "recall",
@@ -27,7 +27,7 @@ COLUMNS = (
 class RunGroup:
     """The MLflow experiment of the runs of one paper and environment.
 
-    name: for people. folder: of its artifacts, below that of the store. description: Markdown. earlier: the name that
+    name: for display. folder: of its artifacts, below the store's. description: Markdown. earlier: the name that
     it had in earlier versions.
     """
 
@@ -40,7 +40,7 @@ class RunGroup:
 def run_group(paper: str, environment: str | None, prefix: str = "") -> RunGroup:
     """The group of a paper's runs. paper: a citation key or arXiv identifier. Raises RecipeError for any other.
 
-    prefix: stands before the name, with a slash.
+    prefix: precedes the name, with a slash.
     """
     found, real = find_paper(paper), environment in REAL_ENVIRONMENTS
     name = found.heading if real else f"{found.heading} ({environment})"
@@ -56,9 +56,9 @@ def run_group(paper: str, environment: str | None, prefix: str = "") -> RunGroup
 
 
 def table_view() -> tuple[str, str]:
-    """The tag of an MLflow experiment that keeps the view of COLUMNS: its name and value.
+    """The tag of an MLflow experiment that stores the view of COLUMNS: its name and value.
 
-    Of MLflow 3's own format for "Share view": with another version the table shows its usual columns.
+    The format is that of "Share view" in MLflow 3; with another version the table shows its usual columns.
     """
     metrics = {f"metrics.`summary/{name}`": 86 + 7 * len(name) for name in COLUMNS}
     widths = {"attributes.`Run Name`": 330, **metrics, "attributes.`Models`": 90, "attributes.`Dataset`": 190}  # pixels
@@ -70,9 +70,9 @@ def table_view() -> tuple[str, str]:
 
 
 def ui_options(configuration: MlflowConfiguration) -> str | None:
-    """Options of `mlflow` that show the store in a browser on this machine; None for a server, which shows itself.
+    """Options of `mlflow` that show the store in a browser on this machine; None for a server, which serves itself.
 
-    An address with a password is not written out: it is left to the shell, to take it from MLflow's variable.
+    An address with a password is not written out: the shell takes it from MLflow's variable.
     """
     uri, address = configuration.tracking_uri, configuration.interface
     if uri == address or uri.startswith(("http:", "https:", "databricks")):
@@ -83,10 +83,10 @@ def ui_options(configuration: MlflowConfiguration) -> str | None:
 
 
 def table_page(experiment_id: str) -> str:
-    """Address, below that of the interface, of the table of an MLflow experiment's runs."""
+    """URL, relative to the interface, of the table of an MLflow experiment's runs."""
     return f"#/experiments/{experiment_id}/runs?{MACHINE_LEARNING}&viewStateShareKey={VIEW}"
 
 
 def run_page(experiment_id: str, run_id: str, tab: str = "") -> str:
-    """Address of a run, below that of the interface. tab: "model-metrics", "artifacts/samples.png"."""
+    """URL of a run, relative to the interface. tab: "model-metrics", "artifacts/samples.png"."""
     return f"#/experiments/{experiment_id}/runs/{run_id}{'/' if tab else ''}{tab}?{MACHINE_LEARNING}"

@@ -11,15 +11,15 @@ QUALITY = {
     "density": "density", "coverage": "coverage",
 }  # fmt: skip
 """Metrics of the section `quality`, by their names in score cards."""
-MAIN_EXTRACTORS = ("", "domain_")  # whose metrics stand in `quality`
-CONSTANTS = ("num_samples", "fid_floor", "fid_at_floor_count")  # of a whole run: in its protocol and its score card
+MAIN_EXTRACTORS = ("", "domain_")  # whose metrics are in `quality`
+CONSTANTS = ("num_samples", "fid_floor", "fid_at_floor_count")  # constant for a run: in its protocol and its score card
 PROGRESS = ("epoch", "images", "images_per_second")
 
 
 def with_sections(row: Mapping[str, float]) -> dict[str, float]:
-    """The row under MLflow's names, without `step` and without what is constant during a run.
+    """The row under MLflow's names, without `step` and without the values that are constant during a run.
 
-    The section `training` stands last: MLflow's comparison begins with the metric that was logged first.
+    The section `training` is last: MLflow's comparison begins with the metric that was logged first.
     """
     named = [(metric_name(name), value) for name, value in row.items() if name != "step"]
     kept = [(name, value) for name, value in named if name is not None]
@@ -29,7 +29,7 @@ def with_sections(row: Mapping[str, float]) -> dict[str, float]:
 def metric_name(name: str) -> str | None:
     """The name with its section: "quality/domain_kid" for "domain_kid_mean", "loss/generator_r1" for "generator.r1".
 
-    None for what is constant during a run. Names of no known kind, and those with a section, stay as they are.
+    None for values that are constant during a run. Unknown names, and those with a section, are unchanged.
     """
     if "/" in name:
         return name
@@ -50,7 +50,7 @@ def metric_name(name: str) -> str | None:
 
 
 def _name_in_step(name: str) -> str:
-    """The name of a number of a training step: a weighted term, a gradient norm, one of a controller or network."""
+    """The name of a value from a training step: a weighted term, a gradient norm, or of a controller or network."""
     player, _, term = name.partition(".")
     if player == "networks":
         return f"training/{term}"

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PAGE = 1000  # runs that a search gives at once
+PAGE = 1000  # runs that a search returns at once
 
 
 class MlflowStore:
-    """The store of mlflow.yml. Nothing is created or imported before the first run."""
+    """The store of mlflow.yml. Nothing is created or imported before the first run begins."""
 
     def __init__(self, configuration: MlflowConfiguration) -> None:
         self.configuration = configuration
@@ -43,13 +43,13 @@ class MlflowStore:
         *,
         name: str | None = None,
     ) -> MlflowTracker:
-        """A new run in the MLflow experiment of its paper. paper: a citation key or arXiv identifier.
+        """Begin a run in the MLflow experiment of its paper. paper: a citation key or arXiv identifier.
 
-        resume_tag: a tag; the newest run with the same value is resumed, where there is one. name: of the run; None =
-        that of the experiment. Raises what MLflow raises, within seconds where the database cannot be written.
+        resume_tag: a tag; the newest run with the same value is resumed, if there is one. name: of the run; None = that
+        of the experiment. Raises what MLflow raises, within seconds if the database cannot be written.
         """
         group = run_group(paper, self.configuration.environment, self.configuration.experiment_prefix)
-        # Two processes that begin at once would both create the database.
+        # Two processes that begin at the same time would both create the database.
         with suppressed_mlflow_logs(), self.run_locks.exclusive():
             client = self._client()
             experiment_id = self._experiment_id(client, group)
@@ -80,7 +80,7 @@ class MlflowStore:
         return tracker
 
     def _client(self) -> MlflowClient:
-        # A server that is away must not hold an experiment up for the minutes that MLflow would wait by itself.
+        # An unreachable server must not delay an experiment by the minutes that MLflow would wait by default.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
         from mlflow import MlflowClient
@@ -100,7 +100,7 @@ class MlflowStore:
             return _new_experiment(client, group.name, location, {"mlflow.note.content": group.description, key: view})
         if known.lifecycle_stage == "deleted":
             client.restore_experiment(known.experiment_id)
-        if known.tags.get(key) != view:  # of an earlier version; a description may be the user's own
+        if known.tags.get(key) != view:  # from an earlier version; a description may be the user's own
             client.set_experiment_tag(known.experiment_id, key, view)
         return str(known.experiment_id)
 
@@ -125,7 +125,7 @@ class MlflowStore:
     def _mark_killed(self, client: MlflowClient, experiment_ids: list[str], experiment: str) -> None:
         """Mark RUNNING runs of this experiment on this machine whose lock is free as KILLED."""
         wanted = f"attributes.status = 'RUNNING' and tags.`papergan.experiment` = '{experiment}'"
-        for run in list(_found(client, experiment_ids, wanted)):  # all, since marking moves the pages
+        for run in list(_found(client, experiment_ids, wanted)):  # collected first, since marking changes the pages
             here = run.data.tags.get("host") == socket.gethostname()
             if here and not self.run_locks.is_running(run.info.run_id):
                 client.set_terminated(run.info.run_id, "KILLED")
@@ -135,7 +135,7 @@ class MlflowStore:
 def _found(
     client: MlflowClient, experiment_ids: list[str], wanted: str, order: list[str] | None = None
 ) -> Iterator[Run]:
-    """The runs of a search, of all its pages."""
+    """The runs of a search, from all its pages."""
     token = None
     while token != "":
         page = client.search_runs(experiment_ids, wanted, max_results=PAGE, order_by=order, page_token=token)
@@ -144,7 +144,7 @@ def _found(
 
 
 def _new_experiment(client: MlflowClient, name: str, location: str | None, tags: dict[str, str]) -> str:
-    """The id of a new experiment, or of the one that a process elsewhere has made in the meantime."""
+    """The id of a new experiment, or of the one that another process has created in the meantime."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -157,7 +157,7 @@ def _new_experiment(client: MlflowClient, name: str, location: str | None, tags:
 
 
 class RunLocks:
-    """Locks by run id in one folder. A run of this machine whose lock is free was killed."""
+    """Locks by run id in one folder. An unfinished run of this machine whose lock is free was killed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -165,7 +165,7 @@ class RunLocks:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Exclude other processes of this machine from such a block."""
+        """Keep other processes of this machine out of such blocks meanwhile."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with file_locks.take(self.folder / "turn", wait=True):
             yield

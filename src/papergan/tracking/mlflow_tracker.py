@@ -31,19 +31,19 @@ logger = logging.getLogger(__name__)
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 Begin = Callable[[str, Mapping[str, str], float | None], "tuple[MlflowTracker, Callable[[], None]]"]
-FLUSH_SECONDS = 5.0  # between two writes: one costs as much as many steps on a GPU
-BATCH = 1000  # what MLflow takes at once
+FLUSH_SECONDS = 5.0  # between two writes: a write takes as long as many steps on a GPU
+BATCH = 1000  # values that MLflow accepts at once
 MAX_PARAMETER = 6000
 NEWEST_SAMPLES = "samples.png"
 
 
 class MlflowTracker(Tracker):
-    """Writes to one MLflow run, which exists.
+    """Writes to one existing MLflow run.
 
-    Where MLflow fails, one warning is logged, training goes on, and MLflow is not called for a while, which is
-    twice as long each time. Numbers, parameters, tags, texts and files are kept until MLflow has taken them, and
-    offered a last time at the end; at most three times where MLflow is there and refuses them, which holds up nothing
-    else. Pictures of samples are not kept, and trials of a study that begin meanwhile have no run.
+    If MLflow fails, one warning is logged, training continues, and MLflow is not called during a pause, which doubles
+    each time. Numbers, parameters, tags, texts and files are kept until MLflow has accepted them, and sent a last time
+    at the end; at most three times if MLflow is reachable but rejects them, which delays nothing else. Pictures of
+    samples are not kept, and trials of a study that begin during a pause have no run.
     """
 
     def __init__(
@@ -55,14 +55,14 @@ class MlflowTracker(Tracker):
         *,
         experiment_id: str = "0",
     ) -> None:
-        """begin: starts a nested run, by name, tags and time. check: raises quickly where MLflow would fail slowly."""
+        """begin: starts a nested run, by name, tags and time. check: raises quickly if MLflow would fail slowly."""
         self.client, self.run_id, self._begin = client, run_id, begin
         self.experiment_id = experiment_id
         self._monitor: Monitor | None = None
         self.discarded = False
-        self.has_content = False  # numbers or trials: what a run is kept for when it fails
+        self.has_content = False  # numbers or trials, for which a failed run is kept
         self.status: Status | None = None
-        self._numbers: list[Metric] = []  # in no call yet
+        self._numbers: list[Metric] = []  # not in a call yet
         self._calls = WaitingCalls(check)
         self._next_write = 0.0
 
@@ -74,7 +74,7 @@ class MlflowTracker(Tracker):
             self._catch_up()
 
     def replay(self, rows: Iterable[Mapping[str, float]]) -> None:
-        """As `report`, for many rows; the tag `resumed_from_step` is their last step."""
+        """Like `report`, for many rows; the tag `resumed_from_step` is their last step."""
         self.has_content = True
         last = 0
         for row in rows:
@@ -103,7 +103,7 @@ class MlflowTracker(Tracker):
         self._enqueue(lambda: take(self.run_id, str(path), folder or None))
 
     def dataset(self, name: str, digest: str, about: Mapping[str, object]) -> None:
-        """A data set as an input of the run, for MLflow's column of data sets. digest: at most 36 letters are kept."""
+        """Log a data set as a run input, for MLflow's column of data sets. digest: at most 36 characters are kept."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         entry = Dataset(
@@ -114,7 +114,7 @@ class MlflowTracker(Tracker):
         self._enqueue(lambda: self.client.log_inputs(self.run_id, inputs))
 
     def generator(self, folder: Path, name: str, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
-        """A model folder as a model of the run, registered under `name`; see `log_generator`."""
+        """Log a model folder as a model of the run, registered under `name`; see `log_generator`."""
         self._enqueue(lambda: log_generator(self.client, self.run_id, folder, name=name, metrics=metrics, tags=tags))
 
     def parameters(self, values: Mapping[str, object]) -> None:
@@ -132,7 +132,7 @@ class MlflowTracker(Tracker):
         self._enqueue(lambda: self.client.log_batch(self.run_id, tags=tags), order="tags")
 
     def scores(self, card: ScoreCard) -> None:
-        """Log metrics `summary/*` at the last step, parameters `protocol.*`, and the tag `pruned` where it was."""
+        """Log metrics `summary/*` at the last step, parameters `protocol.*`, and the tag `pruned` if it was."""
         self.report(summary_metrics(card))
         self.parameters(protocol_parameters(card))
         if card.pruned is not None:
@@ -142,7 +142,7 @@ class MlflowTracker(Tracker):
     def nested(
         self, name: str, parameters: Mapping[str, object], tags: Mapping[str, str], *, began: float | None = None
     ) -> Iterator[Tracker]:
-        """The tracker of a nested run, which ends with the block, with the status of the block."""
+        """The tracker of a nested run, which ends with the block and gets its status."""
         begun = self._nest(name, tags, began)
         if begun is None:
             yield Tracker()
@@ -178,9 +178,9 @@ class MlflowTracker(Tracker):
         self._enqueue(start)
 
     def fail(self, error: BaseException) -> None:
-        """End the run as KILLED where it was interrupted, else as FAILED.
+        """End the run as KILLED if it was interrupted, else as FAILED.
 
-        A run without content is deleted where the error is the user's to mend, such as missing data.
+        A run without content is deleted if the user can fix the error, such as missing data.
         """
         interrupted = isinstance(error, Interrupted | KeyboardInterrupt)
         self.discarded = isinstance(error, PaperganError) and not interrupted and not self.has_content
@@ -215,7 +215,7 @@ class MlflowTracker(Tracker):
         self._catch_up()
 
     def _catch_up(self, *, last: bool = False) -> None:
-        """Write the numbers that are in no call yet, and all that waits."""
+        """Write the numbers that are not in a call yet, and all waiting calls."""
         if not (last or self._calls.may_try):
             return
         self._next_write = time.monotonic() + FLUSH_SECONDS

@@ -1,4 +1,4 @@
-"""Trained generators in MLflow: logged as pyfunc models, registered by experiment, the best under an alias."""
+"""Trained generators in MLflow: logged as pyfunc models, registered by experiment, with an alias for the best."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def log_generator(
 ) -> str:
     """Log a model folder as a model of this run, and register it under `name`; returns the version.
 
-    The alias `best_fid` (`best_domain_fid`, ...) goes to the version with the lowest value among those whose protocol,
-    the tag `protocol`, is the same; a version of another protocol takes it only where no version has it.
+    The alias `best_fid` (`best_domain_fid`, ...) goes to the version with the lowest value among versions with the same
+    protocol, in the tag `protocol`; a version with another protocol gets it only if no version has it.
     metrics: final scores. tags: of the version. Raises what MLflow raises.
     """
     import mlflow
@@ -45,7 +45,7 @@ def log_generator(
             python_model=str(Path(__file__).with_name("pyfunc_generator.py")), artifacts={"generator": str(folder)},
             signature=signature(), pip_requirements=list(_pinned()), code_paths=[str(PACKAGE)],
         )  # fmt: skip
-        with suppress(MlflowException):  # it is there already
+        with suppress(MlflowException):  # it exists already
             client.create_registered_model(name)
         source = f"models:/{entry.model_id}"
         version = str(client.create_model_version(name, source, run_id, model_id=entry.model_id).version)
@@ -78,7 +78,7 @@ def _move_alias(client: MlflowClient, name: str, version: str, alias: str, metri
 
     try:
         holder = client.get_model_version_by_alias(name, alias)
-    except MlflowException:  # no version has it yet
+    except MlflowException:  # no version has the alias yet
         client.set_registered_model_alias(name, alias, version)
         return
     mine = client.get_model_version(name, version)
@@ -97,7 +97,7 @@ def _pinned() -> Iterator[str]:
 def _mlflow_set_up(uri: str) -> Iterator[None]:
     """Set MLflow's default tracking URI, which `Model.log` uses, and hide its progress bars inside the block.
 
-    MLflow keeps the URI in an environment variable too, which would be read as the user's own.
+    MLflow stores the URI in an environment variable too, which would be read as the user's own.
     """
     import mlflow
 

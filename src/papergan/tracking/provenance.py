@@ -35,7 +35,7 @@ def commit() -> Commit:
 
 @cache
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that determine the numbers."""
+    """Versions of Python and of the packages that determine the results."""
     names = ("papergan", "torch", "numpy", "scipy", "torch-fidelity")
     found = {"python": platform.python_version()}
     for name in names:
@@ -47,7 +47,7 @@ def versions() -> dict[str, str]:
 
 
 def facts(device: torch.device) -> dict[str, Any]:
-    """Commit, hardware and versions, by the names that score cards have for them."""
+    """Commit, hardware and versions, by their names in score cards."""
     made_by = commit()
     return {
         "commit": made_by.name, "dirty": made_by.dirty, "hardware": hardware(device), "versions": versions(),
@@ -55,23 +55,23 @@ def facts(device: torch.device) -> dict[str, Any]:
 
 
 def to_metadata(device: torch.device) -> dict[str, str]:
-    """The device and its `facts` as the metadata of a file of weights."""
+    """The device and its `facts` as the metadata of a weights file."""
     return {"made_by": json.dumps({"device": str(device), **facts(device)}, sort_keys=True)}
 
 
 def from_metadata(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """What `to_metadata` noted in a file of weights; empty where nothing was."""
+    """The content that `to_metadata` wrote to a weights file; empty if there is none."""
     return dict(json.loads(metadata.get("made_by", "{}")))
 
 
 def note(commit: Commit, versions: Mapping[str, str]) -> str:
-    """The commit and the versions as a note of a page: "commit 1fe6e80dd0b9+dirty; numpy 2.1, ..."."""
+    """The commit and the versions as a note on a page: "commit 1fe6e80dd0b9+dirty; numpy 2.1, ..."."""
     named = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
     return f"commit {commit.name[:12]}{'+dirty' if commit.dirty else ''}; {named}"
 
 
 def hardware(device: torch.device) -> str:
-    """The name of the device: "NVIDIA H200", or the processor and how many threads were used."""
+    """The name of the device: "NVIDIA H200", or the processor and the number of threads used."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{_processor()}, {torch.get_num_threads()} threads"

@@ -1,6 +1,6 @@
 """The MLflow flavour of a trained generator: a pyfunc model from code, whose artifact is a model folder.
 
-MLflow runs this file where the model is loaded: `mlflow.pyfunc.load_model`, `mlflow models serve`.
+MLflow runs this file when the model is loaded: `mlflow.pyfunc.load_model`, `mlflow models serve`.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
 
 ARTIFACT = "generator"
 FORMATS = ("png", "grid")
-MAX_SAMPLES = 1000  # samples of a call
+MAX_SAMPLES = 1000  # samples per call
 
 
 class GeneratorModel(PythonModel):  # type: ignore[misc]
-    """Rows of (n, label) to base64 PNG files, one for each sample, or one grid for each row.
+    """Converts rows of (n, label) to base64 PNG files, one per sample, or one grid per row.
 
     params: seed; truncation, 0 = none; format, "png" or "grid".
     """
 
     def load_context(self, context: Any) -> None:
-        """Read the model folder, verified."""
+        """Read and verify the model folder."""
         from papergan.inference.locate import load_generator
 
         self.generator = load_generator(context.artifacts[ARTIFACT])
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """One line for each image: `row` of the input, `seed`, `index`, `label`, and `png`, base64.
+        """One line per image: `row` of the input, `seed`, `index`, `label`, and `png` in base64.
 
-        Raises RecipeError, one line, where a row asks for what this generator cannot do.
+        Raises RecipeError, one line, if a row asks for something that this generator cannot do.
         """
         import pandas as pd
 

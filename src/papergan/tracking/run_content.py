@@ -40,9 +40,9 @@ SUMMARY = {
 
 @dataclass(frozen=True)
 class RunIdentity:
-    """What identifies the run of an experiment or study. resume_tag: of the run that goes on, None = always a new one.
+    """The identity of an experiment's or study's run. resume_tag: of the run to resume, None = always a new one.
 
-    text: one line about it. command: that makes such a run.
+    text: one line about it. command: that starts such a run.
     """
 
     name: str
@@ -63,15 +63,15 @@ class RunIdentity:
             tags |= {"dataset": experiment.recipe.dataset_name, "recipe": experiment.recipe.fingerprint}
             title = run_name(name, experiment.recipe.seed, experiment.recipe.training, run["given"].get(name) or {})
             return cls(title, recipe.paper, tags, experiment.recipe.parameters, None, recipe.description, typed)
-        tags["study"] = experiment.digest  # an interrupted study goes on in its run
-        title = f"{name}, {experiment.planned} trials"  # which have runs of their own, and parameters
+        tags["study"] = experiment.digest  # an interrupted study resumes its run
+        title = f"{name}, {experiment.planned} trials"  # which have their own runs and parameters
         return cls(title, recipe.paper, tags, {}, "study", recipe.description, typed)
 
     def description(self, experiment_id: str, run_id: str) -> str:
         """The Markdown of the description: what the run is, with links to its pictures and tables.
 
-        Links are relative to MLflow's interface, wherever it is served; those of files that a run does not have,
-        because it has not come to its end, lead to its list of files.
+        Links are relative to MLflow's interface, wherever it is served; links to files that a run does not have,
+        because it has not finished, lead to its list of files.
         """
         paper = find_paper(self.paper_key)
         links = [f"[{label}]({run_page(experiment_id, run_id, f'artifacts/{file}')})" for label, file in LINKS.items()]
@@ -86,7 +86,7 @@ class RunIdentity:
 
 
 def _tags(paper_key: str, source: str, typed: str) -> dict[str, str]:
-    """Tags of any run: paper, commit, command; those of MLflow are its columns "User" and "Source"."""
+    """Tags of any run: paper, commit, command; and MLflow's own, for its columns "User" and "Source"."""
     commit, paper = provenance.commit(), find_paper(paper_key)
     tags = {"paper": paper.short_name, "paper_key": paper_key, "command": typed}
     tags |= {"paper_link": paper.link} if paper.link is not None else {}
@@ -97,12 +97,12 @@ def _tags(paper_key: str, source: str, typed: str) -> dict[str, str]:
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # no account of this number, in a container
+    except (KeyError, OSError):  # no account with this user id, in a container
         return "unknown"
 
 
 def with_scores(description: str, card: ScoreCard) -> str:
-    """The description with a table of the summary metrics behind it; how the run diverged, where it did."""
+    """The description followed by a table of the summary metrics, or by how the run diverged, if it did."""
     if card.diverged is not None:
         return f"{description}\n\n**{card.diverged}**"
     rows = [f"| {name} | {value:.5g} |" for name, value in summary_metrics(card).items() if name != "step"]
@@ -110,16 +110,16 @@ def with_scores(description: str, card: ScoreCard) -> str:
 
 
 def protocol_parameters(card: ScoreCard) -> dict[str, object]:
-    """MLflow parameters of the final scores' rules by extractor: "protocol.domain.extractor_digest"."""
+    """The rules of the final scores by extractor, as MLflow parameters: "protocol.domain.extractor_digest"."""
     rules = {protocol.source: asdict(protocol) for protocol in card.protocols}
     return dict(flattened("protocol.", rules))
 
 
 def summary_metrics(card: ScoreCard) -> dict[str, float]:
-    """The final and best values that line up in MLflow's table, at the last step: "summary/domain_fid".
+    """The final and best values that are comparable in MLflow's table, at the last step: "summary/domain_fid".
 
-    All of the first extractor, of further ones the FID. `summary/training_minutes` without evaluation. Every other
-    number stands in the score card, which is a file of the run.
+    All metrics of the first extractor, and the FID of others. `summary/training_minutes` excludes evaluation. All other
+    numbers are in the score card, which is a file of the run.
     """
     row: dict[str, float] = {"step": card.steps}
     prefixes = [protocol.metric_prefix for protocol in card.protocols]
@@ -137,8 +137,8 @@ def summary_metrics(card: ScoreCard) -> dict[str, float]:
 def run_name(experiment: str, seed: int, training: TrainingRecipe, given: Mapping[str, Any]) -> str:
     """The name of a run: "hybrid_cifar10 seed 1, r1=0.0, 20 steps".
 
-    given: what --params gave for this experiment, of which that is named which changes weights or what is measured:
-    no cadences, numbers of samples and devices, and seed and budget are there anyway.
+    given: what --params gave for this experiment. The name has those settings that change weights or what is measured:
+    no intervals, numbers of samples or devices; seed and budget are in it anyway.
     """
     changes = [(name, value) for name, value in flattened("", given) if _importance(name) is not None]
     changes.sort(key=lambda change: _importance(change[0]) or 0)
@@ -148,7 +148,7 @@ def run_name(experiment: str, seed: int, training: TrainingRecipe, given: Mappin
 
 
 def command(pipelines: list[str], environment: str | None, given: Mapping[str, Any] | None = None) -> str:
-    """The command that makes such a run. given: --params; None leaves them out."""
+    """The command that starts such a run. given: --params; None leaves them out."""
     parts = [f"{COMMAND} run", f"--pipelines {','.join(pipelines)}" if pipelines else ""]
     parts.append(f"--env {environment}" if environment is not None else "")
     pairs = ",".join(f"{name}={text_of(value)}" for name, value in flattened("", given or {}))
@@ -156,12 +156,12 @@ def command(pipelines: list[str], environment: str | None, given: Mapping[str, A
 
 
 def text_of(value: object) -> str:
-    """A value as --params takes it: null, true, 0.1."""
+    """A value in the syntax of --params: null, true, 0.1."""
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _budget(training: TrainingRecipe) -> str:
-    """The budget for people: "1 000 epochs", "20 steps", "5 M images"."""
+    """The budget for display: "1 000 epochs", "20 steps", "5 M images"."""
     unit = next(unit for unit in ("epochs", "steps", "images") if getattr(training, unit) is not None)
     amount = getattr(training, unit)
     shown = f"{amount / 1e6:g} M" if amount >= 1e6 else f"{amount:,g}".replace(",", " ")
@@ -169,5 +169,5 @@ def _budget(training: TrainingRecipe) -> str:
 
 
 def _importance(name: str) -> int | None:
-    """The place of a setting in the name of a run, by its pattern in NAMED; None for what no name has."""
+    """The place of a setting in the name of a run, by its pattern in NAMED; None for settings that no name has."""
     return next((place for place, pattern in enumerate(NAMED) if re.fullmatch(pattern, name)), None)

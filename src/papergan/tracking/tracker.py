@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 class Tracker:
-    """A tracker that keeps nothing; `MlflowTracker` writes to MLflow."""
+    """A tracker that records nothing; `MlflowTracker` writes to MLflow."""
 
     def report(self, row: Mapping[str, float]) -> None:
         """Log a row of numbers at `row["step"]`."""
 
     def replay(self, rows: Iterable[Mapping[str, float]]) -> None:
-        """Log rows of an earlier process, of the run that is being resumed."""
+        """Log rows that an earlier process reported, for a run that is being resumed."""
 
     def picture(self, grid: ImageGrid, step: int) -> None:
         """Log samples at `step`."""
@@ -30,9 +30,9 @@ class Tracker:
     def nested(
         self, name: str, parameters: Mapping[str, object], tags: Mapping[str, str], *, began: float | None = None
     ) -> Iterator[Tracker]:
-        """The tracker of one trial of a study, for the block in which it is trained. parameters, tags: of its run.
+        """The tracker of one trial of a study, for the block that trains it. parameters, tags: of its run.
 
-        began: seconds since the epoch, where the trial was trained elsewhere before; None = now.
+        began: seconds since the epoch, if the trial was already trained elsewhere; None = now.
         """
         yield Tracker()
 

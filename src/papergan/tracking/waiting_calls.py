@@ -1,4 +1,4 @@
-"""Calls that wait until MLflow takes them, with a pause after each failure."""
+"""A queue of calls that wait until MLflow accepts them, with a pause after each failure."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from papergan.tracking.database import suppressed_mlflow_logs
 logger = logging.getLogger(__name__)
 
 Call = Callable[[], object]
-RETRY_SECONDS = 60.0  # after a failure, then twice as long each time: a server that is away blocks for 20 seconds
-ATTEMPTS = 3  # at a call that MLflow refuses while it is there: the fault may be its own
-_NOBODY = frozenset({"ConnectionError", "Timeout", "TimeoutError"})  # Python's own, and those of requests
-IN_VAIN = 2  # calls in a row at the end that find nobody: a single one may take too long by itself
+RETRY_SECONDS = 60.0  # after a failure, then doubling: an unreachable server blocks for 20 seconds
+ATTEMPTS = 3  # at a call that a reachable MLflow rejects: the fault may be MLflow's
+_NOBODY = frozenset({"ConnectionError", "Timeout", "TimeoutError"})  # Python's own, and those of the package requests
+IN_VAIN = 2  # unanswered calls in a row at the end: a single one may time out by itself
 
 
 class _Refused(Exception):
-    """MLflow answered, and did not take the call."""
+    """MLflow answered, but rejected the call."""
 
 
 class _Away(Exception):
-    """There was no answer. at_once: the check before the call found that."""
+    """MLflow did not answer. at_once: the check before the call found that."""
 
     def __init__(self, *, at_once: bool) -> None:
         self.at_once = at_once
@@ -39,10 +39,10 @@ class _Waiting:
 
 
 class WaitingCalls:
-    """Calls in the order in which they were added. No exception of theirs is raised; the first one is logged.
+    """Calls in the order in which they were added. No exception is raised; the first one is logged.
 
-    A call that is refused leaves the way free for those behind it, and is offered ATTEMPTS times, with pauses. Where
-    nobody answers all of them wait. check: raises quickly where a call would fail slowly.
+    A rejected call does not block the calls after it, and is sent ATTEMPTS times, with pauses. If there is no answer,
+    all of them wait. check: raises quickly if a call would fail slowly.
     """
 
     def __init__(self, check: Call = lambda: None) -> None:
@@ -51,28 +51,28 @@ class WaitingCalls:
         self._next_try, self._patience = 0.0, RETRY_SECONDS
         self._warned = False
         self._dropped = [0, 0]
-        self.unreachable = False  # whether the newest call found nobody
+        self.unreachable = False  # whether the newest call was unanswered
 
     @property
     def may_try(self) -> bool:
-        """Whether no pause is on."""
+        """Whether there is no pause now."""
         return time.monotonic() >= self._next_try
 
     @property
     def not_taken(self) -> tuple[int, int]:
-        """How many numbers, and calls of other content, were never taken so far."""
+        """How many numbers, and calls with other content, were not accepted so far."""
         numbers, others = self._dropped
         return numbers + sum(one.numbers for one in self._calls), others + sum(not one.numbers for one in self._calls)
 
     def add(self, call: Call, *, numbers: int = 0, order: str = "") -> None:
-        """Let a call wait for `make`. numbers: how many it writes; 0 where it writes anything else.
+        """Queue a call for `make`. numbers: how many it writes; 0 if it writes anything else.
 
-        order: calls of the same name, if any, are not made while one before them waits, since the later one counts.
+        order: calls of the same name, if any, are not made while an earlier one waits, since the later one counts.
         """
         self._calls.append(_Waiting(call, numbers, order))
 
     def make(self, *, last: bool = False) -> None:
-        """Make the calls, unless a pause is on. last: also in a pause, and each that waits is offered."""
+        """Make the calls, unless there is a pause. last: even during a pause, and every waiting call is sent."""
         if not (last or self.may_try):
             return
         failed, in_vain, held = False, 0, set[str]()
@@ -102,7 +102,7 @@ class WaitingCalls:
             self._patience = RETRY_SECONDS
 
     def make_now(self, call: Call) -> bool:
-        """Make one call that does not wait; whether it was taken."""
+        """Make one call that does not wait; returns whether it was accepted."""
         try:
             self._offer(call)
         except (_Refused, _Away):
@@ -115,7 +115,7 @@ class WaitingCalls:
         self._patience *= 2
 
     def _offer(self, call: Call) -> None:
-        """Make a call. Every exception (disk, lock, server) becomes one of the two here."""
+        """Make a call. Every exception (disk, lock, server) becomes one of the two above."""
         checked = False
         try:
             with suppressed_mlflow_logs():
@@ -135,7 +135,7 @@ class WaitingCalls:
 
 
 def _found_nobody(error: BaseException | None) -> bool:
-    """Whether a server did not answer, or a database could not be had, as MLflow wraps it."""
+    """Whether a server did not answer, or a database was not available, in an error that MLflow may have wrapped."""
     while error is not None:
         if not _NOBODY.isdisjoint(kind.__name__ for kind in type(error).__mro__):
             return True

@@ -1,4 +1,4 @@
-"""Vectors that are drawn by formula: a Swiss roll in space, two moons in the plane."""
+"""Vectors drawn by formula: a Swiss roll in space, two moons in the plane."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def _split(data: VectorData, split: str, count: int) -> VectorSet:
 
 
 def _swiss_roll(count: int, draw: torch.Generator) -> Tensor:
-    """A sheet that is rolled up: (t cos t, h, t sin t), t in 1.5 pi .. 4.5 pi, h in 0..21, float64 [count, 3].
+    """A rolled-up sheet: (t cos t, h, t sin t), t in 1.5 pi .. 4.5 pi, h in 0..21, float64 [count, 3].
 
-    Source: the form that scikit-learn's make_swiss_roll has, after Marsland 2009, Machine Learning, chapter 10.
+    Source: the form of scikit-learn's make_swiss_roll, after Marsland 2009, Machine Learning, chapter 10.
     """
     angle = 1.5 * math.pi * (1 + 2 * torch.rand(count, generator=draw, dtype=torch.float64))
     height = 21 * torch.rand(count, generator=draw, dtype=torch.float64)
@@ -37,9 +37,9 @@ def _swiss_roll(count: int, draw: torch.Generator) -> Tensor:
 
 
 def _two_moons(count: int, draw: torch.Generator) -> Tensor:
-    """Two half circles of radius 1 that reach into each other, each point on either with probability 1/2: [count, 2].
+    """Two interleaving half circles of radius 1, each point on either with probability 1/2: [count, 2].
 
-    Source: the form that scikit-learn's make_moons has.
+    Source: the form of scikit-learn's make_moons.
     """
     angle = math.pi * torch.rand(count, generator=draw, dtype=torch.float64)
     upper = torch.rand(count, generator=draw) < 0.5

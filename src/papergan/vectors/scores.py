@@ -1,4 +1,4 @@
-"""Scores of generated vectors beside real ones, and baselines that need no training."""
+"""Scores of generated vectors compared with real ones, and baselines that need no training."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from papergan.randomness import seed_for
 from papergan.vectors.vectors import Normalisation, VectorSplits
 
 TRAINING_ROWS, GAUSSIAN, INDEPENDENT = "training rows", "Gaussian", "columns independent"
-MOST_COMPARED: Final = 5000  # rows whose neighbours are looked for
+MOST_COMPARED: Final = 5000  # rows used in neighbour searches
 
 
 def vector_scores(generated: Tensor, splits: VectorSplits) -> dict[str, float]:
-    """Scores of generated rows, [N, D] as in the table, beside the test rows; each of as many rows of both.
+    """Scores of generated rows, [N, D] as in the table, compared with as many test rows.
 
-    All columns are first divided by the deviation of the training rows, so that units do not matter. frechet: the
-    squared Frechet distance of Gaussians. precision, recall, density, coverage, two_sample_accuracy: as
+    All columns are first divided by the standard deviation of the training rows, so that units do not matter. frechet:
+    the squared Frechet distance of Gaussians. precision, recall, density, coverage, two_sample_accuracy: see
     `neighbourhoods`. kolmogorov_smirnov: the two-sample statistic, the largest difference of the cumulative
     distributions, 0..1, mean over columns. correlation_error: the mean absolute difference of Pearson's correlations,
-    0..2, over pairs of columns; not there for one column.
+    0..2, over pairs of columns; absent for one column.
     Raises EvaluationError for another number of columns, fewer rows than two, and rows that are not finite.
     """
     if generated.dim() != 2 or generated.shape[1] != len(splits.test.columns) or len(generated) < 2:
@@ -52,10 +52,10 @@ NEIGHBOURS: Final = ("precision", "recall", "density", "coverage", "two_sample_a
 
 
 def baseline_rows(splits: VectorSplits, count: int) -> dict[str, Tensor]:
-    """Rows [count, D] as in the table, of what a generator is to be better than.
+    """Rows [count, D] as in the table, from baselines that a generator should beat.
 
-    Training rows themselves, what none is to be expected to do better than; a Gaussian of their mean and covariance;
-    and rows whose columns are drawn apart, each from its own training values, so that all dependence is lost.
+    These are training rows themselves, which no generator is expected to beat; a Gaussian with their mean and
+    covariance; and rows whose columns are drawn independently from their training values, without any dependence.
     """
     train = splits.train.values
     draw = torch.Generator().manual_seed(seed_for(0, "baselines", "vectors"))
@@ -79,14 +79,14 @@ def _kolmogorov_smirnov(fake: Tensor, real: Tensor) -> float:
 
 
 def _correlation_error(fake: Tensor, real: Tensor) -> float:
-    """Of a column that a generator made the same in every row the correlation counts as 0."""
+    """The mean absolute difference of correlations; those of a column that is constant in generated rows count as 0."""
     above = torch.triu(torch.ones(fake.shape[1], fake.shape[1], dtype=torch.bool), 1)
     one, other = (_correlations(rows.double())[above] for rows in (fake, real))
     return float((one - other).abs().mean())
 
 
 def _correlations(rows: Tensor) -> Tensor:
-    """Pearson's, [D, D]; 0 of a column that is the same in every row."""
+    """Pearson's correlations, [D, D]; 0 for a column that is the same in every row."""
     centred = rows - rows.mean(0)
     unit = centred / torch.linalg.vector_norm(centred, dim=0).clamp_min(torch.finfo(rows.dtype).tiny)
     correlations: Tensor = unit.T @ unit

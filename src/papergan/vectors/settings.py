@@ -9,14 +9,14 @@ from pydantic import Field, model_validator
 from papergan.validation import SampleCount, Seed, StrictModel
 
 Shape = Literal["swiss_roll", "two_moons"]
-LEAST_ROWS = 20  # of a split, so that each has neighbours to be compared by
+LEAST_ROWS = 20  # of a split, so that each row has neighbours for the scores
 
 
 class VectorData(StrictModel):
-    """Vectors, drawn or of a table. drawn: their shape, of train and test rows. noise: the deviation added to each.
+    """Vectors, drawn or from a table. drawn: their shape, with train and test rows. noise: the deviation added to each.
 
-    table: a CSV or Parquet file in the place of drawn vectors. columns: those to take; () = all that hold numbers.
-    held_out: the share of its rows that is the test split, drawn by `seed`, and never trained on.
+    table: a CSV or Parquet file instead of drawn vectors. columns: those to use; () = all that hold numbers.
+    held_out: the share of its rows that is the test split, drawn with `seed` and never trained on.
     """
 
     drawn: Shape = "swiss_roll"

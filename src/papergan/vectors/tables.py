@@ -27,16 +27,16 @@ SUFFIXES: Final = (".csv", ".parquet")
 
 
 def load_vectors(data: VectorData) -> VectorSplits:
-    """The training and test rows of a recipe. Raises DataError where its table cannot be used."""
+    """The training and test rows of a recipe. Raises DataError if its table cannot be used."""
     return drawn_splits(data) if data.table is None else read_table(Path(data.table).expanduser(), data)
 
 
 def read_table(path: Path, data: VectorData) -> VectorSplits:
     """The rows of a CSV or Parquet file, as NAME/train and NAME/test.
 
-    Columns that hold no numbers are left out, with a line in the log, unless they are asked for.
-    Raises DataError where the file cannot be read, has no such column, a number is missing or not finite, or there are
-    too few rows.
+    Columns that hold no numbers are left out, with a line in the log, unless they are requested.
+    Raises DataError if the file cannot be read, has no such column, a number is missing or not finite, or there are too
+    few rows.
     """
     frame, name = _read(path), path.stem
     columns = _columns(frame, data, path)
@@ -62,7 +62,7 @@ def read_table(path: Path, data: VectorData) -> VectorSplits:
     splits = VectorSplits(
         VectorSet(f"{name}/train", values[train], names), VectorSet(f"{name}/test", values[test], names)
     )
-    Normalisation.of(splits.train, "standard")  # refuses a column that is the same in every row
+    Normalisation.of(splits.train, "standard")  # rejects a column that is the same in every row
     return splits
 
 
@@ -85,12 +85,12 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 def _check_first_row(content: bytes) -> None:
-    """Raise ValueError where the first row of a CSV file has more fields than the header; pandas refuses later ones.
+    """Raise ValueError if the first row of a CSV file has more fields than the header; pandas only rejects later rows.
 
-    It would take the first column for an index, or leave the last one out.
+    It would read the first column as an index, or leave out the last one.
     """
     reader = csv.reader(io.TextIOWrapper(io.BytesIO(content), "utf-8-sig", newline=""))
-    rows = (row for row in reader if "".join(row).strip() or len(row) > 1)  # not of blank lines
+    rows = (row for row in reader if "".join(row).strip() or len(row) > 1)  # without blank lines
     header, first = next(rows, []), next(rows, [])
     if len(first) > len(header):
         fields = f"Expected {len(header)} fields in line {reader.line_num}, saw {len(first)}"
@@ -98,7 +98,7 @@ def _check_first_row(content: bytes) -> None:
 
 
 def _columns(frame: pd.DataFrame, data: VectorData, path: Path) -> list[str]:
-    """The columns to take. Raises DataError where one is missing, or holds no numbers."""
+    """The columns to use. Raises DataError if one is missing, or holds no numbers."""
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
     frame.columns = [str(name) for name in frame.columns]

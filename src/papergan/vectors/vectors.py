@@ -1,4 +1,4 @@
-"""Sets of vectors with column names and digest, and their normalisation: a change of scale for each column."""
+"""Sets of vectors with column names and digest, and their normalisation, a change of scale per column."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from torch import Tensor
 from papergan.errors import DataError
 
 Kind = Literal["standard", "range"]
-MARGIN: Final = 1.25  # the largest training value lies at 1 / MARGIN, so that tanh reaches beyond it
+MARGIN: Final = 1.25  # the largest training value is mapped to 1 / MARGIN, so that tanh reaches beyond it
 
 
 @dataclass(frozen=True, eq=False)
 class VectorSet:
-    """Rows of numbers. Two sets are the same where their digests are equal; `==` is `is`.
+    """Rows of numbers. Two sets are the same if their digests are equal; `==` is `is`.
 
     name: what they are, for every log and table, for example "swiss_roll/train". values: float64 [N, D], finite.
-    columns: D names. Raises DataError where shapes or dtype are otherwise.
+    columns: D names. Raises DataError for other shapes or dtypes.
     """
 
     name: str
@@ -51,7 +51,7 @@ class VectorSet:
 
 @dataclass(frozen=True)
 class VectorSplits:
-    """Vectors as a study sees them; test is never trained on. Raises DataError where their columns differ."""
+    """Vectors as a study sees them; test is never trained on. Raises DataError if their columns differ."""
 
     train: VectorSet
     test: VectorSet
@@ -68,14 +68,14 @@ class VectorSplits:
 
 @dataclass(frozen=True, eq=False)
 class Normalisation:
-    """x -> (x - centre) / scale, a column at a time. centre, scale: float64 [D], scale above 0."""
+    """x -> (x - centre) / scale for each column. centre, scale: float64 [D], scale above 0."""
 
     centre: Tensor
     scale: Tensor
 
     @classmethod
     def of(cls, train: VectorSet, kind: Kind) -> Normalisation:
-        """That of training rows. standard: to mean 0 and deviation 1. range: to -0.8..0.8, for outputs in (-1, 1).
+        """From training rows. standard: to mean 0 and deviation 1. range: to -0.8..0.8, for outputs in (-1, 1).
 
         Raises DataError for a column that is the same in every row.
         """
@@ -89,12 +89,12 @@ class Normalisation:
 
     @classmethod
     def stored(cls, config: dict[str, Any]) -> Normalisation:
-        """From what `config` gave."""
+        """The normalisation that `config` described."""
         return cls(*(torch.tensor(config[name], dtype=torch.float64) for name in ("centre", "scale")))
 
     @property
     def config(self) -> dict[str, list[float]]:
-        """As JSON."""
+        """The normalisation as JSON."""
         return {"centre": self.centre.tolist(), "scale": self.scale.tolist()}
 
     def apply(self, values: Tensor) -> Tensor:
@@ -102,5 +102,5 @@ class Normalisation:
         return ((values - self.centre) / self.scale).float()
 
     def invert(self, normalised: Tensor) -> Tensor:
-        """What networks make, [N, D] -> float64 [N, D] as in the table."""
+        """Outputs of networks, [N, D] -> float64 [N, D] as in the table."""
         return normalised.double() * self.scale + self.centre

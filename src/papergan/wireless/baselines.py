@@ -1,4 +1,4 @@
-"""Error rates of systems that nothing trains: uncoded QAM and the Hamming code, their channel known to the receiver."""
+"""Error rates of untrained systems: uncoded QAM and the Hamming code, with the channel known to the receiver."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from papergan.wireless.modulation import (
     rayleigh_bit_error_rate,
 )
 
-MAX_MESSAGE_BITS = 8  # of maximum-likelihood decoding, which looks at all messages
+MAX_MESSAGE_BITS = 8  # for maximum-likelihood decoding, which compares all messages
 CANDIDATE_NUMBERS = 2_000_000  # of received candidates in memory at once
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """Error rates of a system at an Eb / N0, in dB. block: None where it is not known.
+    """Error rates of a system at an Eb / N0, in dB. block: None if it is not known.
 
-    blocks: that were simulated; 0 = closed form.
+    blocks: how many were simulated; 0 = closed form.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Baseline:
 def baselines(
     channel: Channel, bits: int, symbols: int, code_order: Order, eb_n0_db: tuple[float, ...], blocks: int
 ) -> list[Baseline]:
-    """All baselines of a channel for blocks of `bits` bits. blocks: of each simulation. code_order: of coded QAM."""
+    """All baselines of a channel for blocks of `bits` bits. blocks: per simulation. code_order: of coded QAM."""
     rows: list[Baseline] = []
     for one in eb_n0_db:
         rows += _closed_forms(channel, bits, symbols, one)
@@ -73,7 +73,7 @@ def _closed_forms(channel: Channel, bits: int, symbols: int, eb_n0_db: float) ->
 
 
 def _coded(eb_n0: float) -> float:
-    """The error rate of the code's bits before decoding: BPSK and 4-QAM have the same, at 4 / 7 of Eb / N0."""
+    """The error rate of the code's bits before decoding: the same for BPSK and 4-QAM, at 4 / 7 of Eb / N0."""
     return awgn_bit_error_rate(eb_n0 * hamming.MESSAGE_BITS / hamming.CODE_BITS, 2)
 
 
@@ -87,7 +87,7 @@ def _mean(rate: Callable[[float], float], eb_n0: float, fades: bool) -> float:
 
 
 def code_book(bits: int, order: Order) -> Tensor:
-    """The symbols of all messages, [2^bits, n, 2]: words of the Hamming code by QAM; messages count upwards."""
+    """The symbols of all messages, [2^bits, n, 2]: words of the Hamming code in QAM; messages count upwards."""
     messages = messages_of(bits)
     words = hamming.encode(messages.reshape(-1, hamming.MESSAGE_BITS)).reshape(len(messages), -1)
     return modulate(words, order)
@@ -100,7 +100,7 @@ def messages_of(bits: int) -> Tensor:
 
 
 def most_likely(received: Tensor, taps: Tensor, book: Tensor) -> Tensor:
-    """The number of the message whose symbols arrive nearest to a received signal, the taps known: int64 [B].
+    """The index of the message whose received symbols are nearest to a received signal, for known taps: int64 [B].
 
     argmin_m ||y - h * x_m||^2, which is maximum-likelihood decoding. received: [B, T, 2]; taps: [B, L, 2]; book:
     [M, n, 2].

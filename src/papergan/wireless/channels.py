@@ -2,7 +2,7 @@
 
     y[t] = sum_l h[l] x[t - l] + w[t],  t = 0 .. n + L - 2,  w[t] ~ CN(0, N0)
 
-n symbols x of mean energy E|x|^2 = 1 are sent over L taps h, which stay as they are during a block and are independent
+n symbols x of mean energy E|x|^2 = 1 are sent over L taps h, which are constant during a block and independent
 between blocks. AWGN: h = 1. Rayleigh: one tap h ~ CN(0, 1). Frequency-selective: h[l] ~ CN(0, 1 / L), a uniform
 power delay profile; the L - 1 samples after the last symbol belong to the block, so that blocks do not overlap.
 Signals are float32 [B, n, 2], real and imaginary parts in the last axis.
@@ -24,7 +24,7 @@ ChannelKind = Literal["awgn", "rayleigh", "frequency_selective"]
 
 @dataclass(frozen=True)
 class Channel:
-    """A channel model. taps: L, 1 but for a frequency-selective channel. Raises ValueError for what does not fit."""
+    """A channel model. taps: L, 1 except for a frequency-selective channel. Raises ValueError for invalid values."""
 
     kind: ChannelKind
     taps: int = 1
@@ -40,7 +40,7 @@ class Channel:
         return self.kind != "awgn"
 
     def received_length(self, symbols: int) -> int:
-        """The number of samples that a block of `symbols` symbols arrives as: n + L - 1."""
+        """The number of samples received for a block of `symbols` symbols: n + L - 1."""
         return symbols + self.taps - 1
 
     def draw_taps(self, blocks: int, generator: torch.Generator) -> Tensor:
@@ -50,9 +50,9 @@ class Channel:
         return torch.randn(blocks, self.taps, 2, generator=generator) * math.sqrt(0.5 / self.taps)
 
     def pilot(self, taps: Tensor, noise: Tensor, deviation: float) -> Tensor:
-        """The received pilot, [B, 2 L]; of a channel that does not fade there is none, [B, 0].
+        """The received pilot, [B, 2 L]; a channel without fading has none, [B, 0].
 
-        One symbol x = 1 with silence after it is received as h + w. taps, noise: [B, L, 2]; deviation: of w in each
+        One symbol x = 1 followed by silence is received as h + w. taps, noise: [B, L, 2]; deviation: of w in each
         real dimension, 0 for taps that are known exactly.
         """
         return (taps + deviation * noise).flatten(1) if self.fades else taps.new_zeros(len(taps), 0)
@@ -75,7 +75,7 @@ def convolve(sent: Tensor, taps: Tensor) -> Tensor:
 
 
 class TrueChannel(nn.Module):
-    """A channel as a network without weights, which may stand in a game where a generator does.
+    """A channel as a network without weights, which can take the place of a generator in a game.
 
     noise N(0, I) [B, n + L - 1, 2], symbols [B, n, 2], taps [B, L, 2] -> received [B, n + L - 1, 2].
     deviation: of the noise in each real dimension.

@@ -21,7 +21,7 @@ def encode(bits: Tensor) -> Tensor:
 
 
 def decode_hard(words: Tensor) -> Tensor:
-    """The messages [B, 4] of the code words nearest to detected bits [B, 7]: the bit of the syndrome is flipped."""
+    """The messages [B, 4] of the code words nearest to detected bits [B, 7]: the syndrome's bit is flipped."""
     syndrome = (words[:, :MESSAGE_BITS] @ _parity() + words[:, MESSAGE_BITS:]) % 2
     columns = torch.cat([_parity(), torch.eye(CODE_BITS - MESSAGE_BITS)])  # of the parity check of each bit
     wrong = (syndrome[:, None, :] == columns).all(-1).float()

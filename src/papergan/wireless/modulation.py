@@ -1,6 +1,6 @@
 """Square QAM with `Gray` labels and coherent detection: modulator, bit error rates in closed form.
 
-Energy per bit Eb, noise of N0 / 2 in each real dimension. `Gray` labels: those of neighbouring amplitudes differ by one
+Energy per bit Eb, noise of N0 / 2 in each real dimension. `Gray` labels: those of neighbouring amplitudes differ in one
 bit. Source: Proakis and Salehi 2008, Digital Communications, 5th edition, sections 4.3, 13.3,
 13.4; Cho and Yoon 2002, IEEE Transactions on Communications 50 (7), for the exact rate of 16-QAM.
 """
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 Order = Literal[2, 4, 16]
-AMPLITUDES = {1: (-1.0, 1.0), 2: (-3.0, -1.0, 3.0, 1.0)}  # of one dimension, by the number that its bits make
+AMPLITUDES = {1: (-1.0, 1.0), 2: (-3.0, -1.0, 3.0, 1.0)}  # in one dimension, by the number that its bits form
 RATES: dict[Order, tuple[tuple[float, float], ...]] = {
     2: ((1.0, 1.0),), 4: ((1.0, 1.0),), 16: ((0.75, 0.4), (0.5, 3.6), (-0.25, 10.0)),
 }  # fmt: skip
@@ -65,7 +65,7 @@ def rayleigh_bit_error_rate(eb_n0: float, order: Order) -> float:
 
 
 def matched_filter_bound(eb_n0: float, taps: int) -> float:
-    """The bit error rate of 4-QAM over L equal Rayleigh taps whose echoes are combined without interference.
+    """The bit error rate of 4-QAM over L equal Rayleigh taps with echoes combined without interference.
 
     ((1 - m) / 2)^L sum_k C(L - 1 + k, k) ((1 + m) / 2)^k with m = sqrt(g / (1 + g)), g = Eb / N0 / L: no receiver of
     uncoded 4-QAM has fewer errors. Source: Proakis and Salehi 2008, eq. 13.4-15.
@@ -76,9 +76,9 @@ def matched_filter_bound(eb_n0: float, taps: int) -> float:
 
 
 def over_rayleigh(rate: Callable[[float], float], eb_n0: float, *, points: int = 2000) -> float:
-    """The mean of an error rate at |h|^2 Eb / N0 over |h|^2 ~ Exp(1), constant in a block: an integral over log |h|^2.
+    """The mean of an error rate at |h|^2 Eb / N0 over |h|^2 ~ Exp(1), constant per block: an integral over log |h|^2.
 
-    By the trapezoidal rule on e^-25 .. e^5; relative error below 1e-4 for rates that fall with Eb / N0.
+    By the trapezoidal rule on e^-25 .. e^5; relative error below 1e-4 for rates that decrease with Eb / N0.
     """
     step = 30.0 / points
     logs = (-25.0 + step * k for k in range(points + 1))

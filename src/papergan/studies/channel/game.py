@@ -1,25 +1,25 @@
 """The channel GAN: a conditional generator of the received signal, through which a transmitter is trained.
 
-Four players: the discriminator and the generator learn the channel from signals that were sent and received; the
-transmitter learns through the generator, which keeps still, what the receiver reads best; the receiver learns from what
-the true channel makes of the transmitter's signals. Rounds of three phases, as the authors have them.
+Four players: the discriminator and the generator learn the channel from sent and received signals; the transmitter
+learns, through the frozen generator, to send what the receiver reads best; the receiver learns from the transmitter's
+signals after the true channel. A round has three phases, as in the authors' work.
 Source: Ye et al. 2020, arXiv:1903.02551, and the authors' code (github.com/haoyye/End2End_GAN).
 
-Taken from the code: the generator of GAN_Rayleigh.py (three layers of 128 units, noise of 16 numbers for each symbol),
-the phases of a round and their order, batches of 320 blocks (1 000 for multipath there), the Eb / N0 of training, half
-of the generator's signals drawn at random and half sent by the transmitter with noise of 0.1, the taps of
-End2EndConvMultipath.py, and the pilot of both scripts with fading, which is the taps themselves; the standard loss with
-one step of the discriminator for each of the generator, as in the three End2EndConv scripts. `loss: wasserstein` is the
-loss of GAN_Rayleigh.py: WGAN-GP with weight 5, ten steps, Adam 1e-4 with betas 0.5 and 0.9, batches of 512, 32 units in
-the discriminator.
-Deviations: blocks of 4 bits in 7 symbols for the code's 128 or 64 bits in as many symbols, so that a transmitter and a
-receiver of a few fully connected layers do; a discriminator with R1, where the code's averages features over the
-batch; phases of equal length in all rounds, where the code's grow; random signals from the continuous square [-1.5,
+Taken from the code: the generator of GAN_Rayleigh.py (three layers of 128 units, 16 noise values per symbol), the
+phases of a round and their order, batches of 320 blocks (1 000 for multipath there), the Eb / N0 of training, half of
+the generator's signals random and half sent by the transmitter with noise of 0.1, the taps of End2EndConvMultipath.py,
+and the pilot of both scripts with fading, which is the taps themselves; the standard loss with one discriminator step
+per generator step, as in the three End2EndConv scripts. `loss: wasserstein` is the loss of GAN_Rayleigh.py: WGAN-GP
+with weight 5, ten steps, Adam 1e-4 with betas 0.5 and 0.9, batches of 512, 32 units in the discriminator.
+Deviations: blocks of 4 bits in 7 symbols instead of the code's 128 or 64 bits in as many symbols, so that a few fully
+connected layers suffice for transmitter and receiver; a discriminator with R1, where the code's averages features over
+the batch; phases of equal length in all rounds, where the code's grow; random signals from the continuous square [-1.5,
 1.5]^2, where the code's have steps of 0.1; a power constraint on the block, where the code has one on each of its real
-and imaginary parts; inputs are not divided by 3 and 4, since symbols have mean energy 1; fewer steps at higher rates
-that fall, see conf/base/parameters_tools.yml. The code's Rayleigh and multipath scripts have half the energy of its
-AWGN script for the same noise, so that their Eb / N0 is 3 dB less than they name; here it is what is named. Its test
-over multipath divides the noise's variance by 1 + CP / N, for the cyclic prefix that OFDM pays; here OFDM pays for it.
+and imaginary parts; inputs are not divided by 3 and 4, since symbols have mean energy 1; fewer steps at higher,
+decaying learning rates, see conf/base/parameters_tools.yml. The code's Rayleigh and multipath scripts have half the
+energy of its AWGN script for the same noise, so their Eb / N0 is 3 dB lower than stated; here it is as stated. The
+code's multipath test divides the noise variance by 1 + CP / N, for the cyclic prefix that OFDM needs; here the prefix
+counts as energy that OFDM spends.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ from papergan.wireless.channels import TrueChannel
 
 
 class ChannelNoise(Prior):
-    """Noise N(0, I) of each sample that arrives, [B, n + memory, depth]. memory: L - 1 samples after n symbols.
+    """Noise N(0, I) for each received sample, [B, n + memory, depth]. memory: L - 1 samples after n symbols.
 
-    In a training step on signals the draw is (noise, sent, pilot), the latter two of the batch; there is no other.
+    In a training step on signals, the draw is (noise, sent, pilot), the latter two from the batch; there is no other.
     """
 
     def __init__(self, depth: int, memory: int) -> None:
@@ -68,7 +68,7 @@ class ChannelNoise(Prior):
 
 @dataclass(frozen=True)
 class WithSentAndPilot:
-    """Received signals beside the sent ones and the received pilot: (y, x, p)."""
+    """Received signals together with the sent ones and the received pilot: (y, x, p)."""
 
     images_per_score: ClassVar[int] = 1
 
@@ -81,10 +81,10 @@ class WithSentAndPilot:
 
 @dataclass(frozen=True)
 class BitCrossEntropy(Term):
-    """The cross-entropy of bits that are sent and read: -mean_k [b log p + (1 - b) log(1 - p)], p of the receiver.
+    """The cross-entropy of sent bits: -mean_k [b log p + (1 - b) log(1 - p)], with p from the receiver.
 
-    Over what the generator of the match makes of the transmitter's symbols; it may be the true channel. condition: what
-    it is given of the batch, "pilot" or "taps".
+    The receiver reads the transmitter's symbols after the match's generator, which may be the true channel. condition:
+    the input that the generator gets from the batch, "pilot" or "taps".
     """
 
     condition: str
@@ -114,7 +114,7 @@ TRUE = Match(generator="channel", source="channel_noise")
 
 
 def build(trial: ChannelTrial) -> Game:
-    """Build the game of a trial, its weights drawn from its seed; without a GAN where it is the true channel's."""
+    """Build the game of a trial, with weights from its seed; without a GAN if it trains through the true channel."""
     recipe, sizes, channel = trial.recipe, trial.recipe.networks, trial.model
     pilot, memory = (2 * channel.taps if channel.fades else 0), channel.taps - 1
     with seeded(trial.seed, "weights"):
@@ -154,7 +154,7 @@ def build(trial: ChannelTrial) -> Game:
 
 
 def _gan_turns(trial: ChannelTrial) -> list[Turn]:
-    """The discriminator's steps and the generator's, in the first phase of a round."""
+    """The turns of the discriminator and the generator, in the first phase of a round."""
     sizes, phase = trial.recipe.networks, Phase(0, trial.channel_steps, trial.steps_per_round)
     wasserstein = sizes.loss == "wasserstein"
     loss: Loss = Wasserstein() if wasserstein else NonSaturating()

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 ChannelGroup = NamedGroup[ChannelTrial, ChannelResult]
 
 SHOWN = 4  # values of Eb / N0 in a table, at most
-LEAST_ERRORS = 30  # wrong blocks, below which a rate is marked: its relative deviation is above 18 %
+LEAST_ERRORS = 30  # wrong blocks; with fewer, a rate is marked: its relative deviation is above 18 %
 FEW = " (few)"  # the mark
-LEVELS = {BIT_ERRORS: 1e-3, BLOCK_ERRORS: 1e-2}  # whose Eb / N0 stands in the table
+LEVELS = {BIT_ERRORS: 1e-3, BLOCK_ERRORS: 1e-2}  # rates whose Eb / N0 is in the table
 SYMBOLS = {BIT_ERRORS: "BER", BLOCK_ERRORS: "BLER"}
 WAYS = {"generator": "trained through the generator", "true_channel": "trained through the true channel"}
 
@@ -79,7 +79,7 @@ def summary(groups: Sequence[ChannelGroup], lines: Sequence[Baseline], grid: Seq
 
 
 def _counted(cell: str, errors: Measured | None) -> str:
-    """The text of a rate, marked where it was counted from few errors. errors: wrong blocks; None in closed form."""
+    """The text of a rate, marked if it was estimated from few errors. errors: wrong blocks; None in closed form."""
     return cell + FEW if errors is not None and errors.value * errors.runs < LEAST_ERRORS else cell
 
 
@@ -103,7 +103,7 @@ def crossing(eb_n0_db: Sequence[float], rates: Sequence[float], level: float) ->
         if high >= level > low > 0:
             return left + (right - left) * math.log(high / level) / math.log(high / low)
         if high >= level > low:
-            return right  # no errors were seen there
+            return right  # no errors were counted there
     return None
 
 
@@ -179,9 +179,9 @@ def _mean_at(group: ChannelGroup, which: str, eb_n0_db: float) -> Measured | Non
 
 
 def constellations(groups: Sequence[ChannelGroup], title: str) -> Figure:
-    """What arrives of QAM by the true channel and by the generator, two rows per channel, a column per taps.
+    """QAM received through the true channel and the generator, two rows per channel, a column per draw of taps.
 
-    Of the first seed that ended; colours are sent symbols.
+    Shown for the first seed that finished; colours are sent symbols.
     """
     from matplotlib.figure import Figure
 
@@ -215,9 +215,9 @@ def _points(axes: Axes, points: Sequence[Sequence[Sequence[float]]], limit: floa
 
 
 def sent_symbols(groups: Sequence[ChannelGroup], title: str) -> Figure:
-    """The symbols that transmitters send: rows are systems, columns places in a block, colours messages.
+    """The symbols that transmitters send: rows are systems, columns are positions in a block, colours are messages.
 
-    Of the first seed that ended.
+    Shown for the first seed that finished.
     """
     from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""Trials of the channel study: training of a transmitter and a receiver, errors counted over the true channel."""
+"""Trials of the channel study: a transmitter and a receiver are trained, and errors counted over the true channel."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from papergan.wireless.channels import convolve
 from papergan.wireless.modulation import constellation
 
 SQUARE = 1.5  # half the side of the square of random symbols
-BLUR = 0.1  # the deviation of what is added to the transmitter's symbols
-CHUNK = 20_000  # blocks that are sent at once where errors are counted
-CONDITIONS, DRAWS = 200, 100  # of the generator's errors
-SHOWN_TAPS, SHOWN_POINTS = 4, 320  # of the constellations: taps, points of each
+BLUR = 0.1  # the standard deviation of the noise added to the transmitter's symbols
+CHUNK = 20_000  # blocks sent at once when errors are counted
+CONDITIONS, DRAWS = 200, 100  # for the generator's errors
+SHOWN_TAPS, SHOWN_POINTS = 4, 320  # in the constellations: taps, points for each
 
 
 class ChannelTrainer(ResumableTrainer[ChannelTrial, ChannelResult]):
@@ -47,13 +47,13 @@ class ChannelTraining(ResumableTraining[ChannelTrial, ChannelResult]):
         super().__init__(build(trial), trial, trial.steps, every, report, checkpoints)
 
     def measure(self) -> Row:
-        """The error rates at the Eb / N0 of training, and the generator's errors where there is one."""
+        """The error rates at the Eb / N0 of training, and the generator's errors if there is one."""
         row = error_rates(self.game, self.trial, self.trial.settings.training_eb_n0_db, self.recipe.monitored_blocks)
         found = {name: row[name] for name in (BIT_ERRORS, BLOCK_ERRORS)}
         return found | (generator_errors(self.game, self.trial) if self.trial.through == "generator" else {})
 
     def result(self) -> ChannelResult:
-        """The errors over the true channel at each Eb / N0, and the symbols to look at."""
+        """The errors over the true channel at each Eb / N0, and the symbols for figures."""
         game, trial = self.game, self.trial
         curve = [error_rates(game, trial, one, trial.recipe.blocks) for one in trial.settings.eb_n0_db]
         constellations = {} if trial.through != "generator" else shown_constellations(game, trial)
@@ -70,13 +70,13 @@ class ChannelTraining(ResumableTraining[ChannelTrial, ChannelResult]):
         return torch.Generator().manual_seed(seed_for(self.trial.seed, "batch", step, index))
 
     def _messages(self, step: int) -> dict[str, Tensor]:
-        """Bits [B, k], and the taps and the pilot of the block that each message is sent in."""
+        """Bits [B, k], and the taps and the pilot of the block in which each message is sent."""
         draw, count = self._draw(step, 0), self.recipe.batch_size
         bits = torch.randint(2, (count, self.recipe.bits), generator=draw).float()
         return {"bits": bits, **fading(self.trial, count, self.trial.settings.training_eb_n0_db, draw)}
 
     def _signals(self, step: int, index: int) -> dict[str, Tensor]:
-        """Signals that were sent over the true channel and what arrived, for the generator to learn from."""
+        """Signals sent over the true channel and received from it, for the generator to learn from."""
         draw = self._draw(step, index)
         count = max(1, self.recipe.generator_batch_size // signal_length(self.trial))
         eb_n0_db = self.trial.settings.generator_eb_n0_db
@@ -88,7 +88,7 @@ class ChannelTraining(ResumableTraining[ChannelTrial, ChannelResult]):
 
     @torch.no_grad()
     def _sent(self, count: int, draw: torch.Generator) -> Tensor:
-        """Half of the transmitter's symbols, blurred, half random: [count, length, 2], as long as `signal_length`."""
+        """Symbols [count, length, 2], half the transmitter's with noise, half random; length as in `signal_length`."""
         length = signal_length(self.trial)
         coded, symbols = count // 2, self.recipe.symbols
         messages = torch.randint(2, (-(-coded * length // symbols), self.recipe.bits), generator=draw).float()
@@ -98,7 +98,7 @@ class ChannelTraining(ResumableTraining[ChannelTrial, ChannelResult]):
 
 
 def signal_length(trial: ChannelTrial) -> int:
-    """Symbols in each signal that the generator learns from: 1 where its windows are of one symbol, else a block."""
+    """Symbols in each signal that the generator learns from: 1 if its windows have one symbol, else a block."""
     return trial.recipe.symbols if max(trial.settings.windows) > 1 else 1
 
 
@@ -108,7 +108,7 @@ def random_symbols(count: int, length: int, draw: torch.Generator) -> Tensor:
 
 
 def fading(trial: ChannelTrial, count: int, eb_n0_db: float, draw: torch.Generator) -> dict[str, Tensor]:
-    """The taps of `count` blocks and the pilots that are received of them at an Eb / N0, in dB."""
+    """The taps of `count` blocks and the pilots received through them at an Eb / N0, in dB."""
     taps = trial.model.draw_taps(count, draw)
     deviation = trial.settings.pilot_noise * trial.deviation(eb_n0_db)
     return {"taps": taps, "pilot": trial.model.pilot(taps, torch.randn(taps.shape, generator=draw), deviation)}
@@ -140,8 +140,8 @@ def error_rates(game: Game, trial: ChannelTrial, eb_n0_db: float, blocks: int) -
 def generator_errors(game: Game, trial: ChannelTrial) -> Row:
     """How far the generator is from the true channel, over random symbols and taps.
 
-    mean_error: the root mean square of E_z G(z, x, p) - h * x, divided by that of h * x. The mean is of DRAWS draws;
-    what their noise adds to its square, the variance over DRAWS, is subtracted, and 0 is the least.
+    mean_error: the root mean square of E_z G(z, x, p) - h * x, divided by that of h * x. The mean is over DRAWS draws;
+    what their noise adds to its square, the variance over DRAWS, is subtracted, down to 0 at the least.
     deviation_ratio: the root mean square of the deviation of G over z, divided by that of the true noise.
     """
     draw = torch.Generator().manual_seed(seed_for(trial.seed, "generator errors"))
@@ -171,10 +171,10 @@ def symbols_of(game: Game, trial: ChannelTrial) -> list[list[list[float]]]:
 
 @torch.no_grad()
 def shown_constellations(game: Game, trial: ChannelTrial) -> dict[str, dict[str, list[list[list[float]]]]]:
-    """What arrives of QAM over a few taps, by the true channel and by the generator; see `ChannelResult`.
+    """QAM received over a few taps, through the true channel and the generator; see `ChannelResult`.
 
-    Of a signal of equal symbols the sample in its middle, which has all echoes. 4-QAM over AWGN, 16-QAM where there is
-    fading, as the authors have it. Taps are the same for all trials of a channel.
+    Shown is the middle sample of a signal of equal symbols, which has all echoes. 4-QAM over AWGN, 16-QAM over fading
+    channels, like the authors. Taps are the same for all trials of a channel.
     """
     channel, length = trial.model, signal_length(trial)
     points = constellation(16 if channel.fades else 4)

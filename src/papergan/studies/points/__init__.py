@@ -1,1 +1,1 @@
-"""Tools on points of the plane: their trials, their tables and figures."""
+"""Tools for points in the plane: their trials, their tables and figures."""

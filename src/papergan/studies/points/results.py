@@ -32,7 +32,7 @@ ModeGroup = NamedGroup[ModeTrial, ModeResult]
 
 
 def summary(groups: Sequence[ModeGroup], mixture_recipe: TargetRecipe, recipe: ModeStressRecipe) -> pd.DataFrame:
-    """A row per level, below one of samples of the mixture itself, the best possible values."""
+    """A row per level; the first row is for samples of the mixture itself, the best possible values."""
     import pandas as pd
 
     mixture = mixture_recipe.mixture()
@@ -63,7 +63,7 @@ def summary(groups: Sequence[ModeGroup], mixture_recipe: TargetRecipe, recipe: M
 
 
 def measures_of(groups: Sequence[ModeGroup]) -> dict[str, list[Measure]]:
-    """Measures of the properties that papers ascribe to losses; of groups of one target."""
+    """Measures of the properties that papers ascribe to losses, for groups of one target."""
 
     def measured(label: str, measure: Callable[[ModeResult], float | None], *, higher: bool) -> Measure:
         return Measure(label, higher, {group.trial.level: value for group in groups if (value := group.over(measure))})
@@ -97,9 +97,9 @@ COLUMNS = 6
 
 
 def samples(groups: Sequence[ModeGroup], recipe: ModeStressRecipe, title: str) -> Figure:
-    """Generated points on the centres of the modes, a panel per target and level; of the first seed that ended.
+    """Generated points over the mode centres, a panel per target and level; for the first seed that finished.
 
-    A circle has what counts as near its mode.
+    A circle marks what counts as near its mode.
     """
     from matplotlib.figure import Figure
     from matplotlib.patches import Circle

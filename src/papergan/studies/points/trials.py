@@ -19,8 +19,8 @@ from papergan.studies.resumable import ResumableTrainer, ResumableTraining
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.history import Row
 
-MARGIN = 1.25  # the outermost centre lies at 1 / MARGIN of the generator's range, that of tanh
-NUM_SHOWN_POINTS = 1000  # points that are kept for the picture
+MARGIN = 1.25  # the outermost centre is at 1 / MARGIN of the generator's range, which is that of tanh
+NUM_SHOWN_POINTS = 1000  # points kept for the figure
 
 
 class PointsTrainer(ResumableTrainer[ModeTrial, ModeResult]):
@@ -33,7 +33,7 @@ class PointsTrainer(ResumableTrainer[ModeTrial, ModeResult]):
 
 
 class PointsTraining(ResumableTraining[ModeTrial, ModeResult]):
-    """A game on points, whose covered modes are counted."""
+    """A game on points, with covered modes counted at intervals."""
 
     record = ModeResult
 
@@ -70,7 +70,7 @@ class PointsTraining(ResumableTraining[ModeTrial, ModeResult]):
         return training_step(game, batches, progress, self.guard)
 
     def _batch(self, size: int, step: int, index: int) -> Tensor:
-        """Points as images [size, 2, 1, 1] in the generator's range: fresh ones, or drawn from the data set."""
+        """Points as images [size, 2, 1, 1] in the generator's range: new ones, or drawn from the data set."""
         seed = seed_for(self.trial.seed, "batch", step, index)
         if self.data is None:
             points = self.mixture.sample(size, seed)

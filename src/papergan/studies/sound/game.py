@@ -1,29 +1,29 @@
-"""The games of the sound study: WaveGAN, which makes waveforms, and MelGAN, which restores those of mel spectrograms.
+"""The games of the sound study: WaveGAN generates waveforms, MelGAN restores them from mel spectrograms.
 
-[code] is what was read in the authors' code: of WaveGAN train_wavegan.py and wavegan.py
-(github.com/chrisdonahue/wavegan), of MelGAN scripts/train.py and mel2wav/modules.py
+[code] marks what was read in the authors' code: for WaveGAN train_wavegan.py and wavegan.py
+(github.com/chrisdonahue/wavegan), for MelGAN scripts/train.py and mel2wav/modules.py
 (github.com/descriptinc/melgan-neurips). The papers' authors, venues and equation numbers are [memory].
 
 WaveGAN: Donahue, McAuley and Puckette 2019, ICLR, arXiv:1802.04208. Two players on waveforms.
-Reproduced [code]: 100 latents ~ U(-1, 1); WGAN-GP with weight 10, five steps of the critic for each of the generator,
-each on another batch; Adam 1e-4 (0.5, 0.9) for both; batches of 64; phase shuffle of 2 samples, one shift for a whole
-batch, drawn anew for each layer and each pass of the critic, so for real, generated and mixed waveforms too.
-Deviations: other lengths than 16384 have more or fewer layers, as `WaveGANGenerator` says; phase shuffle is off where
-the critic is evaluated, which the code never does. There is no post-processing filter, which is off in the code's
-defaults too.
+Reproduced [code]: 100 latents ~ U(-1, 1); WGAN-GP with weight 10, five critic steps per generator step, each on another
+batch; Adam 1e-4 (0.5, 0.9) for both; batches of 64; phase shuffle of 2 samples, one shift for a whole batch, drawn
+separately for each layer and each pass of the critic, so also for real, generated and mixed waveforms.
+Deviations: lengths other than 16384 have more or fewer layers, see `WaveGANGenerator`; phase shuffle is off when the
+critic is evaluated, which the code never does. There is no post-processing filter, which is off in the code's defaults
+too.
 
 MelGAN: Kumar, Kumar, de Boissiere, Gestin, Teoh, Sotelo, de Brebisson, Bengio and Courville 2019, NeurIPS,
-arXiv:1910.06711. One generator against a discriminator for each scale, all of which are one player.
-Reproduced [code]: hinge losses summed over the scales, of all windows of a waveform; feature matching, eq. 4, over all
+arXiv:1910.06711. One generator against a discriminator per scale; the discriminators are one player.
+Reproduced [code]: hinge losses of all windows of a waveform, summed over scales; feature matching, eq. 4, over all
 layers but the logits, each with the weight 10 * 4 / (layers + 1) / scales; Adam 1e-4 (0.5, 0.9) for both; batches of
 16 segments of 8192 samples; one step each, the discriminators first, on the same generated waveforms.
-Deviations: the real side of feature matching is of the discriminators after their step, as the generated side is;
-theirs is from before it. Narrow discriminators have fewer maps, as `MelGANDiscriminator` says. Mel spectrograms and
-the choice of segments are a matter of the data; the code also scales each file to a peak of 0.95 and then by a number
-from U(0.3, 1), and takes log10 of mels from 1e-5 on.
+Deviations: the real side of feature matching comes from the discriminators after their step, like the generated side;
+theirs is from before it. Narrow discriminators have fewer maps, see `MelGANDiscriminator`. Mel spectrograms and the
+choice of segments are part of the data; the code also scales each file to a peak of 0.95 and then by a number from
+U(0.3, 1), and takes log10 of mels clipped at 1e-5.
 
 Recipes with narrower networks, shorter sounds or another rate than 16 kHz (WaveGAN) and 22.05 kHz (MelGAN) say so.
-Deterministic on a GPU, not tried on one: WaveGAN; mirrored borders, which MelGAN has, have no such kernel in torch.
+Deterministic on a GPU (not tried on one): WaveGAN. MelGAN's reflection padding has no such kernel in torch.
 """
 
 from __future__ import annotations
@@ -51,18 +51,18 @@ BETAS = (0.5, 0.9)
 
 
 class MelOfBatch(Prior):
-    """The mel spectrograms of the batch, `mel` there, [B, bands, T]; it draws none outside a training step."""
+    """The mel spectrograms of the batch, its `mel`, [B, bands, T]; there is no draw outside a training step."""
 
     def for_batch(self, batch: Mapping[str, Tensor], count: int, progress: Progress) -> tuple[Tensor, ...]:
         return (batch["mel"],)
 
 
 def build(trial: SoundTrial) -> Game:
-    """Build the game of a trial, its weights drawn from its seed.
+    """Build the game of a trial, with weights drawn from its seed.
 
-    Batches hold `sound`, float [B, 1, L] in [-1, 1], of MelGAN segments; for MelGAN also the log mel spectrograms of
-    them, `mel`, [B, bands, L / hop]. `Game.sampler` is of WaveGAN alone: MelGAN's generator is given mel spectrograms.
-    Raises RecipeError where the segments of MelGAN are too short for its dilations.
+    Batches have `sound`, float [B, 1, L] in [-1, 1], for MelGAN segments; for MelGAN also their log mel spectrograms,
+    `mel`, [B, bands, L / hop]. `Game.sampler` works for WaveGAN only: MelGAN's generator needs mel spectrograms.
+    Raises RecipeError if the segments of MelGAN are too short for its dilations.
     """
     settings = trial.settings
     if isinstance(settings, WaveGANSettings):
@@ -123,7 +123,7 @@ def _melgan(trial: SoundTrial, settings: MelGANSettings) -> Game:
 def feature_weight(weight: float, discriminators: int, layers: int = LAYERS) -> float:
     """The weight of a discriminator's mean distance over its layers + 2 maps, each of weight 4 / (layers + 1) / N.
 
-    N: the discriminators. Source: MelGAN's scripts/train.py, where `weight` is 10.
+    N: the number of discriminators. Source: MelGAN's scripts/train.py, where `weight` is 10.
     """
     return weight * 4.0 / (layers + 1) / discriminators * (layers + 2)
 

@@ -35,10 +35,10 @@ NUM_SPECTROGRAMS = 10  # in a row of the figure
 
 
 class SoundKind(NamedTuple):
-    """How results of a kind of system are shown. title: of their table. paper: a citation key.
+    """How the results of one kind of system are shown. title: of their table. paper: a citation key.
 
-    columns: labels by score; the first is drawn over training. restores: its sounds are test sounds again, so that they
-    stand beside those of the Griffin-Lim algorithm.
+    columns: labels by score; the first is plotted over training. restores: whether its sounds are restored test sounds,
+    and so are shown next to those of the Griffin-Lim algorithm.
     """
 
     title: str
@@ -65,17 +65,17 @@ KINDS = {
 
 
 def griffin_lim_sounds(samples: Tensor, mel: MelSpectrogram, iterations: int) -> Tensor:
-    """What the algorithm makes of the mel spectrograms of sounds: int16 [N, L] -> int16 [N, L]."""
+    """Sounds restored from their mel spectrograms by the algorithm: int16 [N, L] -> int16 [N, L]."""
     parts = [griffin_lim(mel(to_model_range(part)), mel, iterations, seed=0) for part in torch.split(samples, CHUNK)]
     return to_samples(torch.cat(parts).clamp(-1.0, 1.0))
 
 
 def baselines(recipe: SoundStudyRecipe, sounds: SoundSplits, classifier: SoundClassifier) -> dict[str, Row]:
-    """The scores of what stands in the place of test sounds, by its name.
+    """The scores of baselines that replace the test sounds, by name.
 
-    These sounds themselves; what the Griffin-Lim algorithm makes of their mel spectrograms; for each a training sound
-    of its class; and the median of the spectrograms of as many training sounds, the same for all. A generator that
-    comes no nearer than the last two makes nothing of its input.
+    These are the test sounds themselves; Griffin-Lim's reconstructions from their mel spectrograms; a training sound of
+    the same class for each; and the median of the spectrograms of as many training sounds, the same for all. A
+    generator that comes no closer than the last two makes no use of its input.
     """
     mel, test, count = mel_spectrogram_of(recipe), sounds.test, recipe.samples
     instead = {
@@ -90,7 +90,7 @@ def baselines(recipe: SoundStudyRecipe, sounds: SoundSplits, classifier: SoundCl
 
 
 def sounds_of_the_same_classes(sounds: SoundSplits, count: int) -> Tensor:
-    """For each of the first test sounds a training sound of its class, in their order and from the start again."""
+    """A training sound of the same class for each of the first test sounds, taken in order and cyclically."""
     rows = [(sounds.train.labels == label).nonzero().flatten() for label in range(len(sounds.train.classes))]
     taken = [0] * len(rows)
     chosen = []
@@ -106,7 +106,7 @@ def mel_spectrogram_of(recipe: SoundStudyRecipe) -> MelSpectrogram:
 
 
 def summary(groups: Sequence[SoundGroup], lines: Mapping[str, Row]) -> pd.DataFrame:
-    """A row for each system of one kind, over seeds, and for each baseline."""
+    """A row per system of one kind, over seeds, and per baseline."""
     import pandas as pd
 
     kind = KINDS[groups[0].grid]
@@ -142,7 +142,7 @@ def _measured(group: SoundGroup, key: str, lines: Mapping[str, Row]) -> Measured
 
 
 def model_of(group: SoundGroup, sounds: SoundSplits, recipe: SoundStudyRecipe) -> StoredModel | None:
-    """The model of the first seed that ended; None where none did."""
+    """The model of the first seed that finished; None if none did."""
     if group.first_ended is None:
         return None
     seed, result = group.first_ended
@@ -159,9 +159,9 @@ def model_of(group: SoundGroup, sounds: SoundSplits, recipe: SoundStudyRecipe) -
 def rows_of_sounds(
     groups: Sequence[SoundGroup], sounds: SoundSplits, recipe: SoundStudyRecipe
 ) -> dict[str, dict[str, Tensor]]:
-    """Sounds int16 [L] by what they are and their captions: real ones, those of systems, and Griffin-Lim's.
+    """Sounds int16 [L] by row name and caption: real ones, those of systems, and Griffin-Lim's.
 
-    Of each system those of the first seed that ended; MelGAN's and Griffin-Lim's are of the real ones above them.
+    Systems show the first seed that finished; MelGAN's and Griffin-Lim's sounds restore the real ones above them.
     """
     test = sounds.test
     captions = [f"{place + 1} {test.classes[label]}" for place, label in enumerate(test.labels[:SHOWN].tolist())]
@@ -179,7 +179,7 @@ def rows_of_sounds(
 
 
 def spectrograms(rows: Mapping[str, Mapping[str, Tensor]], recipe: SoundStudyRecipe, title: str) -> Figure:
-    """Log mel spectrograms of the first ten of each row of `rows_of_sounds`, and their waveforms above them."""
+    """Log mel spectrograms of the first ten sounds of each row of `rows_of_sounds`, with their waveforms above."""
     from matplotlib.figure import Figure
 
     mel = mel_spectrogram_of(recipe)
@@ -211,7 +211,7 @@ def _waveform(axes: Axes, samples: Tensor, caption: str) -> None:
 
 
 def over_time(groups: Sequence[SoundGroup], lines: Mapping[str, Row], title: str) -> Figure:
-    """Scores over training, a panel for each kind of system, a line for each seed; baselines dashed."""
+    """Scores over training, a panel per kind of system, a line per seed; baselines dashed."""
     from matplotlib.figure import Figure
 
     kinds = list(dict.fromkeys(group.grid for group in groups))

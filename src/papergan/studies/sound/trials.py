@@ -25,13 +25,13 @@ from papergan.training.checkpoint import CheckpointStore
 from papergan.training.history import Row
 from papergan.weights import Weights
 
-CHUNK = 100  # sounds that a generator makes at once
-SHOWN = 20  # sounds that are kept
+CHUNK = 100  # sounds generated at once
+SHOWN = 20  # sounds kept in the result
 LOG_MEL_L1, CLASS_ACCURACY = "log_mel_l1", "class_accuracy"
 
 
 class SoundTrainer(ResumableTrainer[SoundTrial, SoundResult]):
-    """Trains on sounds. classifier: of these sounds, from `train_classifier`."""
+    """Trains on sounds. classifier: of the same sounds, from `train_classifier`."""
 
     def __init__(self, trials: FileTrialStore[SoundResult], sounds: SoundSplits, classifier: Weights) -> None:
         super().__init__(trials)
@@ -75,17 +75,17 @@ class SoundTraining(ResumableTraining[SoundTrial, SoundResult]):
 
     @abstractmethod
     def generated(self, count: int) -> Tensor:
-        """The first `count` sounds that are scored, int16 [count, L]. Raises NotFiniteError."""
+        """The first `count` generated sounds, for scoring, int16 [count, L]. Raises NotFiniteError."""
 
     def drawn(self, step: int, index: int) -> tuple[Tensor, torch.Generator]:
-        """Sounds of a batch, int16 [B, L], drawn evenly with replacement; and what goes on drawing for it."""
+        """Sounds of a batch, int16 [B, L], drawn uniformly with replacement; and the generator for further draws."""
         draw = torch.Generator().manual_seed(seed_for(self.trial.seed, "batch", step, index))
         rows = torch.randint(len(self.sounds.train), (self.trial.settings.batch_size,), generator=draw)
         return self.sounds.train.samples[rows], draw
 
 
 class WaveGANTraining(SoundTraining):
-    """WaveGAN, whose sounds are scored by what the classifier takes them for."""
+    """WaveGAN, whose sounds are scored by the classifier's predictions."""
 
     def training_values(self, step: int) -> dict[str, Tensor]:
         settings = self.trial.settings
@@ -106,7 +106,7 @@ class WaveGANTraining(SoundTraining):
 
 
 class MelGANTraining(SoundTraining):
-    """MelGAN, whose sounds are held against those that the mel spectrograms are of."""
+    """MelGAN, whose sounds are compared with those that the mel spectrograms were computed from."""
 
     def __init__(
         self, trial: SoundTrial, sounds: SoundSplits, classifier: SoundClassifier, report: Callable[[Row], None],
@@ -136,7 +136,7 @@ class MelGANTraining(SoundTraining):
 
 @torch.no_grad()
 def restored(game: Game, mel: MelSpectrogram, samples: Tensor) -> Tensor:
-    """What the generator makes of the mel spectrograms of sounds: int16 [N, L] -> int16 [N, L]."""
+    """Sounds restored from their mel spectrograms by the generator: int16 [N, L] -> int16 [N, L]."""
     generator = game.networks["generator"]
     was_training = generator.training
     generator.eval()
@@ -151,7 +151,7 @@ def restoration_scores(sounds: Tensor, real: SoundSet, mel: MelSpectrogram, clas
     """How far restored sounds, int16 [N, L], are from the first N of `real`.
 
     log_mel_l1: the mean absolute difference of their log mel spectrograms, in natural logarithms. class_accuracy: the
-    share that the classifier takes for what they were.
+    share that the classifier assigns to the original class.
     """
     distance = 0.0
     for made, truth in zip(torch.split(sounds, CHUNK), torch.split(real.samples[: len(sounds)], CHUNK), strict=True):

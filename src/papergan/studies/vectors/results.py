@@ -37,8 +37,8 @@ COLUMNS: Final = {
     "coverage": "coverage", "two_sample_accuracy": "1-NN accuracy", "kolmogorov_smirnov": "Kolmogorov-Smirnov",
     "correlation_error": "correlation error",
 }  # fmt: skip
-MOST_COLUMNS: Final = 4  # of a figure; pairs of the first ones
-MOST_BESIDE: Final = 6  # panels
+MOST_COLUMNS: Final = 4  # in a figure, which shows pairs of the first ones
+MOST_BESIDE: Final = 6  # panels side by side
 
 
 def baselines(recipe: VectorStudyRecipe, vectors: VectorSplits) -> dict[str, Row]:
@@ -47,7 +47,7 @@ def baselines(recipe: VectorStudyRecipe, vectors: VectorSplits) -> dict[str, Row
 
 
 def summary(groups: Sequence[VectorGroup], lines: Mapping[str, Row]) -> pd.DataFrame:
-    """A row for each baseline, and for each system over seeds."""
+    """A row per baseline, and per system over seeds."""
     import pandas as pd
 
     rows = [
@@ -69,7 +69,7 @@ def _row(group: VectorGroup, lines: Mapping[str, Row]) -> dict[str, str]:
 
 
 def _beats_baselines(group: VectorGroup, lines: Mapping[str, Row]) -> str:
-    """The verdict whether the 1-NN accuracy is nearer to 0.5 than those of a Gaussian and of independent columns."""
+    """The verdict on whether the 1-NN accuracy is nearer to 0.5 than for a Gaussian and for independent columns."""
     if (found := group.over(lambda one: one.value(TWO_SAMPLE))) is None:
         return ""
     baselines = [Measured(lines[name][TWO_SAMPLE], 0.0, found.runs) for name in (GAUSSIAN, INDEPENDENT)]
@@ -78,7 +78,7 @@ def _beats_baselines(group: VectorGroup, lines: Mapping[str, Row]) -> str:
 
 
 def model_of(group: VectorGroup, vectors: VectorSplits) -> StoredModel | None:
-    """The model of the first seed that ended, which `papergan.load` reads; None where none did."""
+    """The model of the first seed that finished, for `papergan.load`; None if none did."""
     if group.first_ended is None:
         return None
     seed, result = group.first_ended
@@ -95,7 +95,7 @@ def model_of(group: VectorGroup, vectors: VectorSplits) -> StoredModel | None:
 
 
 def rows_shown(groups: Sequence[VectorGroup], vectors: VectorSplits) -> dict[str, Tensor]:
-    """Rows [n, D] to look at by what they are: test rows, then of each system those of the first seed that ended."""
+    """Rows [n, D] for figures, by name: test rows, then rows of each system's first seed that finished."""
     ended = {group.name: found[1] for group in groups if (found := group.first_ended) is not None}
     return {REAL: vectors.test.values[:SHOWN], **{name: result.tensors["rows"] for name, result in ended.items()}}
 
@@ -103,7 +103,7 @@ def rows_shown(groups: Sequence[VectorGroup], vectors: VectorSplits) -> dict[str
 def scatter(shown: Mapping[str, Tensor], columns: Sequence[str], title: str) -> Figure:
     """Rows of `rows_shown`: a row of panels for each pair of the first columns, all on the scale of the test rows.
 
-    Of one column its histogram.
+    A single column gets a histogram.
     """
     from matplotlib.figure import Figure
 
@@ -136,7 +136,7 @@ def _panel(axes: Axes, rows: Tensor, real: Tensor, pair: tuple[int, int]) -> Non
 
 
 def over_time(groups: Sequence[VectorGroup], lines: Mapping[str, Row], title: str) -> Figure:
-    """The Frechet distance and the coverage over training, a line for each seed; training rows dashed."""
+    """The Frechet distance and the coverage over training, a line per seed; training rows dashed."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 4), layout="constrained")

@@ -1,4 +1,4 @@
-"""Trials of the vector study: systems trained on rows of a table, and scored beside rows that were held out."""
+"""Trials of the vector study: systems trained on rows of a table, and scored against held-out rows."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from papergan.training.history import Row
 from papergan.vectors.scores import vector_scores
 from papergan.vectors.vectors import Normalisation, VectorSplits
 
-SHOWN = 2000  # rows that are kept
+SHOWN = 2000  # rows kept in the result
 
 
 def vector_spec(columns: int) -> ImageSpec:
-    """A row as networks for images take it: as many channels of one pixel."""
+    """A row in the form that image networks expect: one pixel with a channel per column."""
     return ImageSpec(channels=columns, size=1)
 
 
@@ -71,7 +71,7 @@ class VectorTraining(ResumableTraining[VectorTrial, VectorResult]):
         return VectorResult(scores=scores, tensors={"rows": rows.contiguous(), **kept})
 
     def generated(self, count: int) -> Tensor:
-        """The first `count` rows that are scored, float64 [count, D] as in the table. Raises NotFiniteError."""
+        """The first `count` generated rows, for scoring, float64 [count, D] as in the table. Raises NotFiniteError."""
         made = torch.cat(list(self.game.sampler().stream(count, seed=self.trial.seed))).flatten(1)
         if not bool(made.isfinite().all()):
             raise NotFiniteError("generated rows are not finite")
@@ -83,7 +83,7 @@ class VectorTraining(ResumableTraining[VectorTrial, VectorResult]):
         return training_step(game, batches, Progress(step, step * size * game.batches_per_step), self.guard)
 
     def _batch(self, size: int, step: int, index: int) -> Tensor:
-        """Rows [size, D, 1, 1], drawn evenly with replacement."""
+        """Rows [size, D, 1, 1], drawn uniformly with replacement."""
         draw = torch.Generator().manual_seed(seed_for(self.trial.seed, "batch", step, index))
         rows = torch.randint(len(self.normalised), (size,), generator=draw)
         return self.normalised[rows].reshape(size, -1, 1, 1)
