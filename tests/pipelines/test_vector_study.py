@@ -111,7 +111,7 @@ def test_the_table_and_the_figures(tmp_path, rows):
     ("accuracies", "said"),
     [
         ((0.60, 0.62), "holds"),
-        ((0.80, 0.60), "not told apart"),
+        ((0.80, 0.60), "not significant"),
         ((0.99, 0.98), "reversed"),
         ((0.6,), "one seed: unknown"),
     ],

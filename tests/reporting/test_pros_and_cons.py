@@ -33,7 +33,7 @@ def gauges(ls, bce, *, higher=True, runs=3):
         ("con", 8.0, 4.0, True, "reversed (1 of 1)"),
         ("pro", 8.0, 4.0, False, "reversed (1 of 1)"),
         ("con", 8.0, 4.0, False, "holds (1 of 1)"),
-        ("pro", 4.2, 4.0, True, "not told apart (1 of 1)"),
+        ("pro", 4.2, 4.0, True, "not significant (1 of 1)"),
     ],
 )
 def test_a_pro_is_better_and_a_con_worse(side, ls, bce, higher, said):
@@ -54,13 +54,13 @@ def test_two_seeds_must_differ_by_more_than_three():
     def of(value, runs):
         return Measured(value, 1.0, runs)
 
-    assert verdict(of(4.1, 2), of(0.0, 2), gt) == "not told apart"
+    assert verdict(of(4.1, 2), of(0.0, 2), gt) == "not significant"
     assert verdict(of(4.4, 2), of(0.0, 2), gt) == "holds"
     assert verdict(of(2.9, 3), of(0.0, 3), gt) == "holds"
-    assert verdict(of(2.7, 3), of(0.0, 3), gt) == "not told apart"
+    assert verdict(of(2.7, 3), of(0.0, 3), gt) == "not significant"
     same = Measured(1.0, 0.0, 2)
     assert verdict(same, replace(same, value=2.0), gt) == "reversed"
-    assert verdict(same, same, gt) == "not told apart"
+    assert verdict(same, same, gt) == "not significant"
 
 
 def test_what_is_best_at_half_is_compared_by_its_distance_from_there():
@@ -68,8 +68,8 @@ def test_what_is_best_at_half_is_compared_by_its_distance_from_there():
         return Measured(value, 0.01, 3)
 
     for metric in ("two_sample_accuracy", "membership_auc"):
-        assert verdict_by(metric, at(0.40), at(0.60)) == "not told apart"
-        assert verdict_by(metric, at(0.40), at(0.602)) == "not told apart"
+        assert verdict_by(metric, at(0.40), at(0.60)) == "not significant"
+        assert verdict_by(metric, at(0.40), at(0.602)) == "not significant"
         assert verdict_by(metric, at(0.45), at(0.60)) == "holds"
         assert verdict_by(metric, at(0.60), at(0.45)) == "reversed"
     assert verdict_by("fid", at(1.0), at(2.0)) == "holds"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SIGNIFICANT = 0.05  # p of a t-test
-HELD, REVERSED, UNDECIDED, UNKNOWN = "holds", "reversed", "not told apart", "one seed: unknown"
+HELD, REVERSED, UNDECIDED, UNKNOWN = "holds", "reversed", "not significant", "one seed: unknown"
 ALL_DIVERGED = "a side diverged with every seed"
 Property = Literal["collapse", "stability", "cost", "quality"]
 Levels = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
