@@ -1,1 +1,1 @@
-"""Trained generators made smaller or faster: pruned, in lower precision, taught, trained on; what each costs."""
+"""Trained generators made smaller or faster: pruned, in lower precision, distilled, fine-tuned; the costs of each."""

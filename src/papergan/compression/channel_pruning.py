@@ -1,7 +1,8 @@
 """Channel pruning: the most important channels of a trained network, as the weights of a narrower one of its kind.
 
-Li et al. 2017 (arXiv:1608.08710): of each layer the filters with the largest L1 norm stay, channels that are added or
-follow from one another together. Which those are is found by sending NaN through the network, channel by channel.
+Li et al. 2017 (arXiv:1608.08710): in each layer the filters with the largest L1 norm are kept. Channels that are added
+or follow from one another are kept or removed together; they are found by sending NaN through the network, channel by
+channel.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ def narrowed(wide: nn.Module, narrow: nn.Module, arguments: tuple[Tensor, ...]) 
 
     wide, narrow: the same network in two widths, in evaluation mode; the first channels of latents and all channels of
     images stay. arguments: of `wide`, one row each, float32 [1, ...], finite.
-    Raises RecipeError where channels are mixed by more than convolutions, products, additions and BatchNorm, and where
-    `narrow` is no narrower network of the same layers.
+    Raises RecipeError if channels are mixed by more than convolutions, products, additions and BatchNorm, or if
+    `narrow` is not a narrower network of the same layers.
     """
     layers, target = _layers(wide), dict(narrow.named_modules())
     links = _linked(wide, layers, arguments)
@@ -54,7 +55,7 @@ def narrowed(wide: nn.Module, narrow: nn.Module, arguments: tuple[Tensor, ...]) 
 
 @dataclass
 class _Links:
-    """Which channels belong together. classes: of tied ones. read: classes by the input channels of each layer.
+    """Which channels belong together. classes: sets of tied ones. read: the class of each input channel, by layer.
 
     fixed: classes that reach the network's output.
     """
@@ -73,8 +74,9 @@ class _Kept:
 
 
 def _layers(network: nn.Module) -> dict[str, Layer]:
-    """Every convolution and linear layer by name. Raises RecipeError for grouped ones and for others
-    than torch's own, whose weights are scaled or normalised.
+    """Every convolution and linear layer by name.
+
+    Raises RecipeError for grouped ones and for ones other than torch's own, whose weights are scaled or normalised.
     """
     found = {name: module for name, module in network.named_modules() if isinstance(module, Layer)}
     for name, layer in found.items():
@@ -90,7 +92,7 @@ def _norms(network: nn.Module) -> dict[str, nn.Module]:
 
 
 def _linked(network: nn.Module, layers: dict[str, Layer], arguments: tuple[Tensor, ...]) -> _Links:
-    """Send NaN through the network from each output channel of each layer, and see where it arrives."""
+    """Send NaN through the network from each output channel of each layer, and record where it arrives."""
     reached: dict[str, dict[Channel, Tensor]] = defaultdict(dict)  # by layer that is arrived at: bool [its inputs]
     ends: set[Channel] = set()
     pairs = {name: other for one in _attention(network) for name, other in (one, one[::-1])}
@@ -148,7 +150,7 @@ def _classes(
     network: nn.Module, layers: dict[str, Layer],
     reached: dict[str, dict[Channel, Tensor]], ends: set[Channel], pairs: dict[str, str],
 ) -> _Links:  # fmt: skip
-    """Channels that arrive at the same input channel are tied."""
+    """Tie the channels that arrive at the same input channel, and number the classes of tied ones."""
     parent: dict[Channel, Channel] = {(n, c): (n, c) for n, layer in layers.items() for c in range(_outputs(layer))}
 
     def root(channel: Channel) -> Channel:
@@ -201,7 +203,7 @@ def _kept(layers: dict[str, Layer], target: dict[str, nn.Module], links: _Links)
 
 
 def _groups(layers: Iterable[str], links: _Links) -> list[set[str]]:
-    """Layers whose output channels are tied with one another, together."""
+    """Groups of layers whose output channels are tied with one another."""
     groups: list[set[str]] = [{name} for name in layers]
     for channels in links.classes:
         names = {name for name, _ in channels}

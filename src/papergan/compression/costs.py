@@ -1,4 +1,4 @@
-"""What a generator costs: parameters, bytes, multiply-accumulate operations, and seconds on this machine."""
+"""Costs of a generator: parameters, bytes, multiply-accumulate operations, and seconds on this machine."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from papergan.compression.weight_pruning import zero_share
 from papergan.extractors.feature_extractor import stop_if_requested
 from papergan.reporting.model_summary import macs_of
 
-ROUNDS, LEAST_SECONDS = 15, 0.02  # of each time; a round repeats what takes less
+ROUNDS, LEAST_SECONDS = 15, 0.02  # of each timing; a round repeats calls that take less
 
 
 @dataclass(frozen=True)
 class Costs:
-    """parameters and zeros (share of them), None where the weights are 8-bit integers in an ONNX file.
+    """Costs of a variant. parameters; zeros: share of them; both None for weights of 8-bit integers in an ONNX file.
 
-    bytes: of the stored weights; bytes_packed: of them under zlib. macs: multiply-accumulate operations per image,
-    None likewise. peak_bytes: the most that torch holds at once, beside the weights, for a batch; None likewise.
+    bytes: of the stored weights; bytes_packed: compressed by zlib. macs: multiply-accumulate operations per image, None
+    likewise. peak_bytes: the most that torch holds at once for a batch, besides the weights; None likewise.
     """
 
     parameters: int | None
@@ -38,7 +38,7 @@ class Costs:
 
 
 def costs_of(variant: Variant, batch: int = 64) -> Costs:
-    """Costs that no machine decides. batch: of `peak_bytes`."""
+    """Costs that do not depend on the machine. batch: batch size of `peak_bytes`."""
     content, network = variant.file, variant.sampler.generator
     if variant.model is None:
         return Costs(None, None, len(content), len(zlib.compress(content)), None, None)
@@ -52,7 +52,7 @@ def peak_bytes(call: Callable[[], object]) -> int:
     """The most bytes that a call allocates at once on the CPU, by torch's profiler."""
     from torch.profiler import ProfilerActivity, profile
 
-    call()  # what is allocated once and kept is no part of it
+    call()  # what is allocated once and kept is not counted
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
         call()
     assert record.profiler is not None
@@ -65,9 +65,9 @@ def measure_seconds(
     variants: Sequence[Variant], batches: Sequence[int], *, threads: int, rounds: int = ROUNDS, compiled: bool = False,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> dict[tuple[str, str, int], list[float]]:  # fmt: skip
-    """Seconds of a batch by (variant, runtime, size of the batch), one of every round.
+    """Seconds per batch by (variant, runtime, batch size), one value for every round.
 
-    Runtimes: torch, onnxruntime, and torch.compile where `compiled`. Variants take turns within a round, so that a
+    Runtimes: torch, onnxruntime, and torch.compile if `compiled`. Variants take turns within a round, so that a
     machine that slows down does so for all. threads: of all runtimes.
     Raises EvaluationStopped once `should_stop()` is true.
     """
@@ -88,7 +88,7 @@ def measure_seconds(
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        for call in calls.values():  # what a runtime does at first is no part of its time
+        for call in calls.values():  # a runtime's warm-up is not part of its time
             call()
         repeats = {key: max(1, round(LEAST_SECONDS / seconds_of(call, 1))) for key, call in calls.items()}
         for _ in range(rounds):

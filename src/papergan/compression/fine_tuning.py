@@ -1,4 +1,4 @@
-"""Fine-tuning: a game that begins with the networks of a trained one, smaller or with weights at zero if asked."""
+"""Fine-tuning: a game that starts from the networks of a trained one, optionally narrower or with pruned weights."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from papergan.weights import Weights
 def start_from_trained(game: Game, stored: StoredModel, networks: Weights, prune: float) -> None:
     """Give a game, before its first step, the exported generator of a trained one and its other networks.
 
-    stored: the model; networks: of the same training, "networks.<name>", as it ended. A narrower generator gets the
-    channels with the largest filters, see `narrowed`. prune: share of the generator's weights that become zero, the
-    smallest; from 0, below 1. Optimisers start anew. Statistics of BatchNorm are those of the trained generator.
-    Raises RecipeError where the networks are not of the same kind and, but for the generator's width, size.
+    stored: the model; networks: those at the end of the same training, "networks.<name>". A narrower generator gets the
+    channels with the largest filters, see `narrowed`. prune: share of the generator's weights, the smallest, that
+    become zero; from 0, below 1. Optimisers start from scratch. BatchNorm statistics are the trained generator's.
+    Raises RecipeError if the networks are not of the same kind and, except for the generator's width, size.
     """
     name = game.showcase.generator
     generator = game.networks[name]
@@ -56,9 +56,9 @@ def _shapes(state: dict[str, Tensor]) -> dict[str, torch.Size]:
 
 
 class FixedZeros:
-    """A constraint: weights that were zero when it was made are zero after every step of the player.
+    """A constraint: weights that were zero when it was created are zero after every step of the player.
 
-    Kernels and matrices alone; biases and normalisation are free. Han et al. 2015 (arXiv:1506.02626), section 3: the
+    Only kernels and matrices; biases and normalisation are free. Han et al. 2015 (arXiv:1506.02626), section 3: the
     pruned network is retrained with its remaining connections.
     """
 
@@ -74,7 +74,7 @@ class FixedZeros:
 
 
 def with_fixed_zeros(game: Game) -> None:
-    """Keep the generator's weights of zero at zero in every step from now on."""
+    """Keep the generator's zero weights at zero in every step from now on."""
     name = game.showcase.generator
     constraint = FixedZeros(game.networks[name])
     game.players = {
@@ -84,7 +84,7 @@ def with_fixed_zeros(game: Game) -> None:
 
 
 def check_model(stored: StoredModel, system: str) -> None:
-    """Raise RecipeError where a model is of another system, or translates images."""
+    """Raise RecipeError if a model is of another system, or translates images."""
     theirs = str(stored.config["system"])
     if theirs != system:
         raise RecipeError(

@@ -1,4 +1,4 @@
-"""Quantisation of ONNX files to 8-bit integers by ONNX Runtime, and generators that such files are."""
+"""Quantisation of ONNX files to 8-bit integers by ONNX Runtime, and generators run from such files."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ Quantisation = Literal["dynamic", "static"]
 _OPERATORS: dict[Quantisation, frozenset[str]] = {
     "dynamic": frozenset({"DynamicQuantizeLinear"}),
     "static": frozenset({"DequantizeLinear"}),
-}  # of which a file has some where anything was quantised
+}  # a file has some of these if anything was quantised
 
 
 def quantise(
     content: bytes, how: Quantisation, calibration: Sequence[dict[str, np.ndarray[Any, Any]]] = ()
 ) -> bytes:  # fmt: skip
-    """An ONNX file with weights of 8 bits.
+    """Quantise the weights of an ONNX file to 8 bits.
 
-    dynamic: activations are quantised while it runs, by their range in each batch. ONNX Runtime has products so, with
-    one scale per output channel, and convolutions, with one scale per layer; transposed convolutions stay in float32.
-    static: activations by ranges that the inputs of `calibration` show, between quantise and dequantise nodes; one
-    scale per output channel, of transposed convolutions too.
-    Raises RecipeError where the packages are missing, and where no layer of the file can be quantised so.
+    dynamic: activations are quantised at run time, by their range in each batch. ONNX Runtime supports this for
+    products, with one scale per output channel, and for convolutions, with one scale per layer; transposed
+    convolutions stay in float32.
+    static: activations are quantised by the ranges observed on the inputs of `calibration`, between quantise and
+    dequantise nodes; one scale per output channel, for transposed convolutions too.
+    Raises RecipeError if the packages are missing, or if no layer of the file can be quantised in this way.
     """
     try:
         import onnx
@@ -70,7 +71,7 @@ class _Calibration:
 
 
 class OnnxGenerator(nn.Module):
-    """A generator that is an ONNX file: the arguments of the original, a one-hot class last where there is one."""
+    """A generator run from an ONNX file, with the arguments of the original: a one-hot class last if there is one."""
 
     def __init__(self, content: bytes, threads: int) -> None:
         super().__init__()
@@ -83,6 +84,6 @@ class OnnxGenerator(nn.Module):
 
 
 def as_inputs(names: Sequence[str], arguments: Sequence[Tensor]) -> dict[str, np.ndarray[Any, Any]]:
-    """The arguments of a generator as the inputs of its ONNX file, which has a class's number for a one-hot vector."""
+    """The arguments of a generator as the inputs of its ONNX file, which takes a class number, not a one-hot vector."""
     latent, *rest = arguments
     return dict(zip(names, [latent.numpy(), *(one.argmax(1).numpy() for one in rest)], strict=True))

@@ -1,4 +1,4 @@
-"""The teacher of a distillation: a trained model as the fixed network of a game that trains its student."""
+"""The teacher of a distillation: a trained model as a fixed network in the game that trains its student."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from papergan.objectives.distillation import teacher_of
 def teacher_network(stored: StoredModel, game: Game) -> nn.Module:
     """The generator of a trained model, frozen, in evaluation mode, on the game's device.
 
-    Raises RecipeError where it cannot teach the game's generator: other latents, classes or images.
+    Raises RecipeError if it cannot teach the game's generator, because latents, classes or images differ.
     """
     spec = stored_spec(stored.config)
     if spec.input is not None:

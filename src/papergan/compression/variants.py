@@ -30,12 +30,12 @@ BATCH_NORM_BATCHES, CALIBRATION_BATCH = 50, 64
 
 
 class Compression(StrictModel):
-    """What is done to a generator, in this order.
+    """The steps that compress a generator, in this order.
 
-    model: another trained one in its place, one that was distilled or fine-tuned, say; "" = the generator itself.
-    keep_channels: share of the channels of every layer that stay, above 0, to 1. prune_weights: share of the remaining
-    weights that become zero, from 0, below 1. precision: of weights, and of what is computed with them. calibration:
-    latents that int8_static takes the ranges of activations from.
+    model: another trained one to use instead, for example distilled or fine-tuned; "" = the generator itself.
+    keep_channels: share of the channels of every layer that are kept, above 0, to 1. prune_weights: share of the
+    remaining weights that become zero, from 0, below 1. precision: of weights, and of computations with them.
+    calibration: number of latents from which int8_static takes the ranges of activations.
     """
 
     model: str = ""
@@ -47,9 +47,9 @@ class Compression(StrictModel):
 
 @dataclass(frozen=True, eq=False)
 class Variant:
-    """A compressed generator. model: None where only ONNX Runtime can run it. onnx: as a file, in the same precision.
+    """A compressed generator. model: None if only ONNX Runtime can run it. onnx: its file, in the same precision.
 
-    sampler: its samples, on the CPU, as they are scored.
+    sampler: generates its samples, on the CPU, as they are scored.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Variant:
 
     @property
     def file(self) -> bytes:
-        """What is stored: the weights, or the ONNX file where there is no model."""
+        """The stored bytes: the weights, or the ONNX file if there is no model."""
         if self.model is not None:
             return encode_model(self.model)
         assert self.onnx is not None
@@ -85,9 +85,9 @@ def compress(
 ) -> Variant:  # fmt: skip
     """Compress a generator. seed: of the latents that statistics and ranges are taken from. threads: of ONNX Runtime.
 
-    to_onnx: false leaves out the ONNX file of what torch can run.
-    Statistics of BatchNorm are estimated anew where weights or channels are pruned.
-    Raises RecipeError where a step is not possible for its system, with the name of the variant.
+    to_onnx: false leaves out the ONNX file of variants that torch can run.
+    BatchNorm statistics are re-estimated if weights or channels are pruned.
+    Raises RecipeError, with the name of the variant, if a step is not possible for its system.
     """
     try:
         model = stored
@@ -108,7 +108,7 @@ def compress(
 def with_fewer_channels(stored: StoredModel, keep: float) -> StoredModel:
     """The generator with the most important share of each layer's channels, as a narrower network of its system.
 
-    Raises RecipeError where the system has no width, or its channels cannot be pruned.
+    Raises RecipeError if the system has no width, or its channels cannot be pruned.
     """
     config = stored.config
     settings, wide = dict(config["settings"]), restored(stored, stored_spec(config))[0]
@@ -125,7 +125,7 @@ def with_fewer_channels(stored: StoredModel, keep: float) -> StoredModel:
 
 
 def _pruned(model: StoredModel, share: float, seed: int) -> StoredModel:
-    """With the smallest weights at zero, and the statistics of BatchNorm under what is left."""
+    """The model with its smallest weights at zero, and BatchNorm statistics re-estimated for the remaining ones."""
     sampler, _ = restored(model, stored_spec(model.config))
     prune_weights(sampler.generator, share)
     sampler.estimate_batch_norm(
@@ -135,7 +135,7 @@ def _pruned(model: StoredModel, share: float, seed: int) -> StoredModel:
 
 
 def _named(model: StoredModel, stored: StoredModel, name: str, what: Compression) -> StoredModel:
-    """With a note of what it was made from and how; scores of the original are not its own."""
+    """The model with a note of its origin and compression; the scores of the original do not count as its own."""
     about = {key: value for key, value in model.about.items() if key not in ("metrics", "protocol")}
     done = {
         "variant": name, "of": stored.config["digest"], "of_metrics": stored.about.get("metrics", {}),

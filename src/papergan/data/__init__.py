@@ -1,1 +1,1 @@
-"""From bytes to checked images."""
+"""Data sets of images: from raw bytes to checked images."""

@@ -1,4 +1,4 @@
-"""Limit on the memory of networks, counted while they are built."""
+"""A limit on the memory of networks, enforced while they are built."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from papergan.errors import MemoryShortError
 
 @contextmanager
 def no_more_than_there_is(what: str, advice: str) -> Iterator[None]:
-    """Raise MemoryShortError once the tensors that are made inside the block are more than memory can hold.
+    """Raise MemoryShortError once the tensors created inside the block exceed the available memory.
 
-    Linux promises memory that it does not have, and kills who then writes to it: a weight is counted when it is asked
-    for, which is before it is drawn. what: is being done. advice: the setting to lower.
+    Linux overcommits memory and kills the process that then writes to it. A weight is therefore counted when it is
+    allocated, which is before it is initialised. what: the work being done. advice: the setting to lower.
     """
     available = available_bytes()
     if available is None:
@@ -30,7 +30,7 @@ def no_more_than_there_is(what: str, advice: str) -> Iterator[None]:
 
 
 class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the bytes of new tensors and of copies; not of results of other tensors."""
+    """Counts the bytes of new tensors and of copies, but not of tensors computed from others."""
 
     def __init__(self, available: int, short: str, advice: str) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

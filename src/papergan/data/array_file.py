@@ -1,4 +1,4 @@
-"""Images that are already pixels: NumPy's files, in which samples are exchanged, and the project's own."""
+"""Images stored as pixel arrays: NumPy files, in which samples are often exchanged, and the project's own files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CHANNELS = (1, 3)
 
 
 def safetensors_pictures(path: Path) -> Pictures:
-    """What `save_image_set` wrote, with its labels and classes. Raises DataError where it is foreign or damaged."""
+    """Images, labels and classes that `save_image_set` wrote. Raises DataError if the file is foreign or damaged."""
     images = load_image_set(path)
     return Pictures(
         partial(_each, path, images.images.permute(0, 2, 3, 1).numpy()), images.labels.numpy(), images.classes
@@ -32,20 +32,20 @@ def safetensors_pictures(path: Path) -> Pictures:
 def numpy_pictures(path: Path) -> Pictures:
     """uint8 [N, H, W, C] or [N, C, H, W] with C = 1 or 3, from .npy, or .npz under `arr_0`, `images` or `samples`.
 
-    Raises DataError where the file is damaged, is of another kind, or could be read in both layouts.
+    Raises DataError if the file is damaged, is of another kind, or could be read in both layouts.
     """
     try:
         array = _from_npz(path) if path.suffix.lower() == ".npz" else _from_npy(path)
     except DataError:
         raise
-    except Exception as error:  # on garbage, zipfile, zlib and NumPy each have types of their own
+    except Exception as error:  # on garbage, zipfile, zlib and NumPy each raise types of their own
         raise DataError(f"{path} is not a whole NumPy file ({type(error).__name__}); get it again") from error
     array = _channels_last(path, array)
     return Pictures(partial(_each, path, array), np.zeros(len(array), np.int64))
 
 
 def _from_npy(path: Path) -> np.ndarray:
-    """On disk still. Raises ValueError where the file holds more than its header claims."""
+    """The array, memory-mapped. Raises ValueError if the file has another size than its header claims."""
     array = npy.open_memmap(path, mode="r")
     if array.offset + array.nbytes != path.stat().st_size:
         raise ValueError(f"{array.shape} {array.dtype} in {path.stat().st_size} bytes")
@@ -53,7 +53,7 @@ def _from_npy(path: Path) -> np.ndarray:
 
 
 def _from_npz(path: Path) -> np.ndarray:
-    """Members are found by name and read into memory; nothing is ever extracted to where a name says."""
+    """The array, read into memory. Members are found by name; nothing is ever extracted to a path in the archive."""
     with ZipFile(path) as archive:
         sizes = {member.filename.removesuffix(".npy"): member.file_size for member in archive.infolist()}
         keys = [key for key in _KEYS if key in sizes]
@@ -68,9 +68,9 @@ def _from_npz(path: Path) -> np.ndarray:
 
 
 def _from_member(member: IO[bytes], size: int) -> np.ndarray:
-    """Raises ValueError where the header claims another size than there is, before memory is given to it.
+    """The array. Raises ValueError, before memory is allocated, if the header claims another size than there is.
 
-    Only a member that is read to its last byte has its checksum compared.
+    A member's checksum is compared only if it is read to its last byte.
     """
     header = npy.read_array_header_1_0 if npy.read_magic(member) == (1, 0) else npy.read_array_header_2_0
     shape, _, kind = header(member)
@@ -82,7 +82,7 @@ def _from_member(member: IO[bytes], size: int) -> np.ndarray:
 
 
 def _channels_last(path: Path, array: np.ndarray) -> np.ndarray:
-    """Any of the two layouts -> [N, H, W, C]."""
+    """Either layout -> [N, H, W, C]."""
     if array.dtype != np.uint8 or array.ndim != 4 or 0 in array.shape[1:]:
         raise DataError(f"{path} must be uint8 [N, H, W, C] or [N, C, H, W], got {array.dtype} {array.shape}")
     first, last = array.shape[1] in _CHANNELS, array.shape[3] in _CHANNELS
@@ -95,6 +95,6 @@ def _channels_last(path: Path, array: np.ndarray) -> np.ndarray:
 
 
 def _each(path: Path, array: np.ndarray) -> Iterator[Picture]:
-    """array: uint8 [N, H, W, C]."""
+    """One Picture for each image. array: uint8 [N, H, W, C]."""
     for index, image in enumerate(array):
         yield Picture(f"{path}, image {index}", image)

@@ -1,5 +1,6 @@
-"""Images of a folder, a zip or parquet file or a data set of the Hugging Face Hub, in a fixed order, with their classes
-and splits; skipped files.
+"""Collections of images from a folder, a zip or parquet file, or a data set of the Hugging Face Hub.
+
+The images come in a fixed order, with their classes and splits; skipped files are counted by reason.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from papergan.messages import quiet_libraries, quoted, sanitise
 logger = logging.getLogger(__name__)
 
 _TRAIN, _TEST = {"train", "training"}, {"test", "testing", "val", "valid", "validation"}
-_MOST_BYTES = 4 * MAX_PIXELS  # of one file in a zip; an image of so many pixels has no more
-_NAMED = 3  # files of each reason that the summary names
-REVISION = "refs/convert/parquet"  # where the Hub keeps them, CONFIGURATION/SPLIT/0000.parquet
+_MOST_BYTES = 4 * MAX_PIXELS  # of one file in a zip; an image of MAX_PIXELS pixels has no more
+_NAMED = 3  # files that the summary names for each reason
+REVISION = "refs/convert/parquet"  # where the Hub keeps parquet files, CONFIGURATION/SPLIT/0000.parquet
 _NAME = r"[A-Za-z0-9][\w.-]*"
 _ADDRESS = re.compile(rf"{HUB}({_NAME}/{_NAME})(?:/({_NAME}))?")
 _INSTALL = "needs the package huggingface_hub; install papergan[hub]"
@@ -36,16 +37,16 @@ _INSTALL = "needs the package huggingface_hub; install papergan[hub]"
 
 @dataclass
 class Skipped:
-    """What is left out of a user's images: counts and the first names by reason.
+    """The files left out of a user's images: counts and the first names, by reason.
 
-    `str` of it is the summary, "skipped 3: 2 damaged (a.png, b.png), ...".
+    Its `str` is the summary, "skipped 3: 2 damaged (a.png, b.png), ...".
     """
 
     counts: dict[str, int] = field(default_factory=dict)
     names: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, why: str, where: str) -> None:
-        """One file, or row of a file."""
+        """Count one file, or one row of a file."""
         self.counts[why] = self.counts.get(why, 0) + 1
         known = self.names.setdefault(why, [])
         if len(known) < _NAMED:
@@ -69,10 +70,9 @@ class Skipped:
 class Collection:
     """Images at a path.
 
-    where: the path, for messages. in_test: bool [N], which images come as the test split; None where splits are not
-    given.
+    where: the path, for messages. in_test: bool [N], which images form the test split; None if no splits are given.
 
-    why_no_classes: in words; "" where there are classes.
+    why_no_classes: the reason in words; "" if there are classes.
     """
 
     where: str
@@ -83,7 +83,7 @@ class Collection:
 
 
 def collection_of(path: Path) -> Collection:
-    """The images at a path. Raises DataError where there are none, or it is of another kind."""
+    """The images at a path. Raises DataError if there are none, or the path is of another kind."""
     if path.is_dir():
         return _folder(path)
     if path.suffix.lower() == ".zip" and path.exists():
@@ -109,7 +109,7 @@ class _Arrangement(NamedTuple):
 
 
 def arrange(names: Sequence[str]) -> _Arrangement:
-    """Classes and splits from relative POSIX paths. A single folder around everything counts for nothing."""
+    """Classes and splits from relative POSIX paths. A single folder around everything is ignored."""
     parts = _inside([name.split("/") for name in names])
     tops = {part[0].lower() if len(part) > 1 else "" for part in parts}
     in_test = None
@@ -141,7 +141,7 @@ def _collected(where: str, names: list[str], each: Callable[[], Iterator[Picture
 
 
 def _kind(name: str) -> str:
-    """The reason for which a file that is no image is left out."""
+    """The reason for skipping a file that is not an image."""
     suffix = PurePosixPath(name).suffix.lower()
     return f"{sanitise(suffix)} files" if suffix else "files without a suffix"
 
@@ -188,7 +188,7 @@ def _zip(path: Path) -> Collection:
 
 
 def _unzipped(path: Path, entries: Sequence[zipfile.ZipInfo]) -> Iterator[Picture]:
-    """Each file of the archive; one that is damaged there is without content, so that it is counted as such."""
+    """Yield each file of the archive. A damaged one has empty content, so that it is counted as damaged."""
     with zipfile.ZipFile(path) as archive:
         for entry in entries:
             try:
@@ -201,8 +201,8 @@ def _unzipped(path: Path, entries: Sequence[zipfile.ZipInfo]) -> Iterator[Pictur
 def hub_files(address: str) -> list[Path]:
     """The files of the split `train`, downloaded or from the client's own cache, in order.
 
-    address: "hf://datasets/ORGANISATION/NAME", or with "/CONFIGURATION" where the data set has several. Raises
-    DataError where the client is not installed, the Hub cannot be reached, or has no such data set.
+    address: "hf://datasets/ORGANISATION/NAME", followed by "/CONFIGURATION" if the data set has several. Raises
+    DataError if the client is not installed, or the Hub cannot be reached or has no such data set.
     """
     found = _ADDRESS.fullmatch(address)
     if found is None:

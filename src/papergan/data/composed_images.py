@@ -1,4 +1,4 @@
-"""Images composed of those of another data set, as their declaration says: stacked in channels, or moving in clips."""
+"""Images composed from another data set as their declaration says: stacked in channels, or moving in clips."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from papergan.messages import quoted
 
 
 def composed(single: ImageSet, count: int, how: ComposedDeclaration, name: str) -> ImageSet:
-    """`count` images of `single`, one split of the other data set. name: of the split, "stacked_mnist/train".
+    """Compose `count` images from `single`, one split of the other data set. name: of the split, "stacked_mnist/train".
 
-    Raises DataError where the declaration does not fit `single`.
+    Raises DataError if the declaration does not fit `single`.
     """
     data_set = f"data set {quoted(name.rpartition('/')[0])}"
     if single.classes != how.classes:

@@ -1,4 +1,4 @@
-"""Declarations of data sets, as the catalog has them: strict models, checked before any file is read."""
+"""Declarations of data sets in the catalog: strict models, checked before any file is read."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 class ParquetSplit(StrictModel):
     """One split of a data set, as its publisher declares it.
 
-    file: where it lies under a data folder, for example "cifar10/train.parquet". rows: how many images.
-    digest: `ImageSet.digest` of the content in canonical order. url: where it can be had.
-    file_sha256: SHA-256 of the very file behind `url`, where it is known; copies from elsewhere may differ from it.
+    file: path below a data folder, for example "cifar10/train.parquet". rows: number of images.
+    digest: `ImageSet.digest` of the content in canonical order. url: where it can be downloaded.
+    file_sha256: SHA-256 of the exact file behind `url`, if known; copies from elsewhere may differ from that file.
     """
 
     file: Annotated[str, AfterValidator(_stays_inside)]
@@ -85,7 +85,7 @@ class ParquetDeclaration(DataSetDeclaration):
 
 
 class UsersDeclaration(DataSetDeclaration):
-    """A user's image files, which no digest pins. folder: where it lies under a data folder, for example "emoji"."""
+    """A user's image files, which no digest pins. folder: path below a data folder, for example "emoji"."""
 
     licence: Text = YOURS
     folder: Annotated[str, AfterValidator(_stays_inside)]
@@ -93,15 +93,16 @@ class UsersDeclaration(DataSetDeclaration):
 
     @property
     def num_train(self) -> None:
-        """Known when the files are read."""
+        """None: the number is known only once the files are read."""
         return
 
 
 class FolderDeclaration(UsersDeclaration):
     """One subfolder for each class, or images without classes.
 
-    mode, size, background: as in `read_images`. classes: the subfolders; None = without classes. held_out: images,
-    drawn with `seed` as evenly over the classes as can be, that are the test split and never trained on.
+    mode, size, background: as in `read_images`. classes: the subfolders; None = without classes. held_out:
+    number of images that form the test split and are never trained on, drawn with `seed` as evenly over the classes as
+    possible.
     """
 
     kind: Literal["folder"] = "folder"
@@ -146,14 +147,14 @@ _MADE_HERE = {
 
 
 def parse_declarations(entries: Mapping[str, object]) -> dict[str, Declaration]:
-    """`{name: {kind: ..., ...}}`, as it comes from YAML, to declarations. Raises DataError naming entry and key."""
+    """Parse `{name: {kind: ..., ...}}`, as read from YAML, into declarations. Raises DataError naming entry and key."""
     if not isinstance(entries, Mapping):
         raise DataError(f"data sets must be declared as `name: {{kind: ...}}`, got {quoted(entries)}")
     return {name: parse_declaration(name, entry) for name, entry in entries.items()}
 
 
 def parse_declaration(name: str, entry: object) -> Declaration:
-    """One entry. name: of the data set; it becomes a file name, and drawn shapes may not pass for something else."""
+    """Parse one entry. name: of the data set; it becomes a file name, and must show if the images are made here."""
     if not isinstance(name, str) or not re.fullmatch(r"\w[\w.-]*", name, re.ASCII):
         raise DataError(f"data set name {quoted(name)}: only letters, digits, '_', '-' and '.' are allowed")
     kind = entry.get("kind") if isinstance(entry, Mapping) else None

@@ -1,8 +1,8 @@
-"""Decoding of one image file: whole and unambiguous, or a DataError.
+"""Decoding of one image file: either whole and unambiguous, or a DataError is raised.
 
-Pixels are taken as stored: colour profiles are not applied; the EXIF orientation is, in every format. 16-bit values
-keep their high byte. Grey from colour is Pillow's luma, (299 R + 587 G + 114 B) / 1000. Every checksum of a PNG is
-compared; JPEG, WebP and BMP have none, so damage that leaves such a file decodable cannot be noticed.
+Pixels are taken as stored: colour profiles are not applied, but the EXIF orientation is, in every format. 16-bit values
+keep their high byte. Colour becomes grey by Pillow's luma, (299 R + 587 G + 114 B) / 1000. Every checksum of a PNG is
+verified; JPEG, WebP and BMP have none, so damage that leaves such a file decodable cannot be detected.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _CONVERTED = ("CMYK", "YCbCr", "LAB", "HSV", "RGBX", "I", "I;16B", "La", "RGBa")
 
 
 class ImageError(DataError):
-    """One image cannot be used. why: in a few words, the same for all that cannot for the same reason."""
+    """An image that cannot be used. why: the reason in a few words, the same for all images with this reason."""
 
     def __init__(self, message: str, why: str) -> None:
         super().__init__(message)
@@ -44,7 +44,7 @@ class ImageError(DataError):
 
 
 class Decoded(NamedTuple):
-    """One image. pixels: uint8 [C, S, S]. enlarged: it was smaller than that. grey: greyscale as stored."""
+    """One decoded image. pixels: uint8 [C, S, S]. enlarged: it was smaller than that. grey: greyscale as stored."""
 
     pixels: np.ndarray
     enlarged: bool
@@ -52,7 +52,7 @@ class Decoded(NamedTuple):
 
 
 class Header(NamedTuple):
-    """What is known before decoding. width, height: pixels. grey: greyscale as stored. jpeg: a JPEG file."""
+    """Properties known before decoding. width, height: pixels. grey: greyscale as stored. jpeg: a JPEG file."""
 
     width: int
     height: int
@@ -61,7 +61,7 @@ class Header(NamedTuple):
 
 
 def read_header(picture: Picture) -> Header:
-    """Raises DataError naming the picture where it is no image of a supported kind."""
+    """The header of a picture. Raises DataError naming the picture if it is not an image of a supported kind."""
     with _opened(picture) as image:
         return Header(*image.size, image.mode in _GREY, image.format == "JPEG")
 
@@ -69,8 +69,8 @@ def read_header(picture: Picture) -> Header:
 def decode(picture: Picture, mode: Mode, size: int, background: Background | None = None) -> np.ndarray:
     """Pixels as uint8 [C, size, size]: upright, in `mode`, cropped to the central square, resized where needed.
 
-    background: what is behind a transparent pixel; None = there may be none. Raises DataError naming the picture where
-    it is damaged, transparent or of no supported kind.
+    background: colour behind transparent pixels; None = there may be none. Raises DataError naming the picture if it is
+    damaged, transparent or of an unsupported kind.
     """
     with _opened(picture, whole=True) as image:
         square = _central_square(_converted(_upright(image), mode, background))
@@ -81,9 +81,9 @@ def decode(picture: Picture, mode: Mode, size: int, background: Background | Non
 
 
 def decode_any(picture: Picture, mode: Mode, size: int, background: Background) -> Decoded:
-    """As `decode`, for images of any kind: transparent ones are laid on the background, CMYK and the like converted.
+    """As `decode`, for images of any kind: transparency is flattened onto the background, CMYK and the like converted.
 
-    Resized by Pillow, whose rule that of `decode` is. Raises ImageError where it is no image, damaged, or animated.
+    Pillow resizes, by the rule that `decode` follows. Raises ImageError if it is not an image, damaged, or animated.
     """
     from PIL.Image import Resampling
 
@@ -101,7 +101,7 @@ def decode_any(picture: Picture, mode: Mode, size: int, background: Background) 
 
 
 def decode_whole(picture: Picture, mode: Mode, background: Background) -> np.ndarray:
-    """As `decode_any`, at its own size, nothing cut off: uint8 [H, W, C]. Raises ImageError as `decode_any` does."""
+    """As `decode_any`, at the image's own size, uncropped: uint8 [H, W, C]. Raises ImageError as `decode_any` does."""
     with _opened(picture, whole=True, modes=_GREY + _COLOUR + _CONVERTED) as image:
         upright = _upright(image)
         shown = _converted(_as_bytes(upright) if upright.mode in _CONVERTED else upright, mode, background)
@@ -109,7 +109,7 @@ def decode_whole(picture: Picture, mode: Mode, background: Background) -> np.nda
 
 
 def _as_bytes(image: Image) -> Image:
-    """CMYK, YCbCr and the like as RGB; whole numbers of more than 8 bits as grey, by their high byte of 16."""
+    """Convert CMYK, YCbCr and the like to RGB, and integers of more than 8 bits to grey, by their high byte of 16."""
     from PIL import Image
 
     if image.mode in ("I", "I;16B"):
@@ -120,7 +120,7 @@ def _as_bytes(image: Image) -> Image:
 def decode_png(picture: Picture, mode: Mode, size: int) -> np.ndarray:
     """Pixels of a PNG exactly as stored, uint8 [S, S, 3] or [S, S]: nothing is converted, cropped or resized.
 
-    Raises DataError naming the picture where it is damaged, or of another format, mode or size.
+    Raises DataError naming the picture if it is damaged, or of another format, mode or size.
     """
     with _opened(picture, whole=True) as image:
         if image.format != "PNG":
@@ -133,9 +133,9 @@ def decode_png(picture: Picture, mode: Mode, size: int) -> np.ndarray:
 
 @contextmanager
 def _opened(picture: Picture, *, whole: bool = False, modes: tuple[str, ...] = _GREY + _COLOUR) -> Iterator[Image]:
-    """The image, of which only the header has been decoded; errors inside are raised as DataError naming the picture.
+    """Open an image and decode its header; errors inside the block are raised as DataError naming the picture.
 
-    whole: the file is read to its end, at once, and a PNG's checksums are compared. modes: of pixels, else refused.
+    whole: read the file to its end, at once, and verify a PNG's checksums. modes: pixel modes that are accepted.
     """
     try:
         content = read_into_memory(picture.content) if whole and isinstance(picture.content, Path) else picture.content
@@ -158,11 +158,11 @@ def _opened(picture: Picture, *, whole: bool = False, modes: tuple[str, ...] = _
 
 
 def damage_of_png(content: bytes, *, trailing: bool = False) -> str | None:
-    """The damage of a PNG file, or None: its signature, chunks, checksums and end are checked.
+    """Describe the damage of a PNG file, or return None: its signature, chunks, checksums and end are checked.
 
-    Every chunk's CRC-32 is compared, which covers its kind and its body (PNG specification, 5.3 and 5.5);
-    pixels decoded from a file with one flipped bit are therefore never others than those that were stored.
-    trailing: bytes may follow the last chunk, as many programs leave them there; no decoder looks at them.
+    Every chunk's CRC-32 is verified, which covers its type and its data (PNG specification, 5.3 and 5.5);
+    a single flipped bit in a file can therefore never change the decoded pixels unnoticed.
+    trailing: allow bytes after the last chunk, as many programs leave them there; no decoder reads them.
     """
     if not content.startswith(_SIGNATURE):
         return "it does not begin like one"
@@ -223,11 +223,11 @@ def _upright(image: Image) -> Image:
 
 
 def _converted(image: Image, mode: Mode, background: Background | None) -> Image:
-    """In `mode`, without alpha. Raises DataError where a pixel is not opaque and what is behind it would be a guess."""
+    """The image in `mode`, without alpha. Raises DataError if a pixel is not opaque and no background is known."""
     from PIL import Image
 
     if image.has_transparency_data:
-        # An "I;16" image has no alpha channel but one transparent value, which its writer had a reason to name.
+        # An "I;16" image has no alpha channel, only one value declared transparent, which its writer did for a reason.
         if image.mode == "I;16":
             raise ImageError("is partly transparent; flatten it onto a background first", "grey of 16 bits with alpha")
         image = image.convert("RGBA")
@@ -241,7 +241,7 @@ def _converted(image: Image, mode: Mode, background: Background | None) -> Image
 
 
 def _central_square(image: Image) -> Image:
-    """Its side is the shorter one; an odd pixel is cut from the bottom or the right."""
+    """Crop to the central square of the shorter side; an odd pixel is cut from the bottom or the right."""
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     return image.crop((left, top, left + side, top + side))

@@ -1,4 +1,4 @@
-"""Degradations: an image becomes the input of a translation that is to restore it. uint8 [N, C, S, S] in and out."""
+"""Degradations that turn images into inputs of a translation that is to restore them. uint8 [N, C, S, S] in and out."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from torch.nn.functional import conv2d, interpolate, pad
 from papergan.data.sobel import LUMINANCE, sobel
 from papergan.image_range import to_model_range, to_pixels
 
-BATCH = 4096  # images at once, which bounds the memory of what lies between
+BATCH = 4096  # images at once, which bounds the memory of intermediate results
 
 
 def downsampled(images: Tensor, factor: int) -> Tensor:
-    """[N, C, H / factor, W / factor]: bicubic with antialiasing, rounded; the usual low resolution of the field.
+    """[N, C, H / factor, W / factor]: bicubic with antialiasing, rounded; the field's usual way to lower resolution.
 
-    Raises ValueError where a side is no multiple of `factor`.
+    Raises ValueError if a side is not a multiple of `factor`.
     """
     height, width = images.shape[-2:]
     for size in (height, width):
@@ -45,7 +45,7 @@ def edges(images: Tensor) -> Tensor:
 
 
 def blurred(images: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur of this standard deviation in pixels, over three of them, borders mirrored, rounded."""
+    """Gaussian blur of this standard deviation in pixels, cut off at three of them, borders mirrored, rounded."""
     reach = min(max(1, round(3 * sigma)), images.shape[-1] - 1)
     offsets = torch.arange(-reach, reach + 1, dtype=torch.float32)
     kernel = torch.exp(-offsets.square() / (2 * sigma**2))
@@ -60,7 +60,7 @@ def blurred(images: Tensor, sigma: float) -> Tensor:
 
 
 def noisy(images: Tensor, deviation: float, generator: torch.Generator) -> Tensor:
-    """Gaussian noise of this standard deviation, in grey levels of 255, added, rounded and clipped."""
+    """Add Gaussian noise of this standard deviation, in grey levels of 255; rounded and clipped."""
     parts = []
     for part in torch.split(images, BATCH):
         noise = torch.randn(part.shape, generator=generator) * deviation
@@ -71,7 +71,7 @@ def noisy(images: Tensor, deviation: float, generator: torch.Generator) -> Tenso
 def masked(images: Tensor, hole: int, generator: torch.Generator | None) -> Tensor:
     """[N, C + 1, S, S]: a square of `hole` pixels is grey (128), and the last channel, the mask, is 255 there.
 
-    generator: draws each image's place; None = the centre. Raises ValueError where the hole is not smaller than S.
+    generator: draws the hole's place in each image; None = the centre. Raises ValueError if the hole is not below S.
     """
     count, _, _, size = images.shape
     if hole >= size:

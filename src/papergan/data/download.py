@@ -18,14 +18,14 @@ logger = logging.getLogger(__name__)
 
 _TIMEOUT_SECONDS = 30.0
 _CHUNK_BYTES = 1 << 20
-_MAX_BYTES = 8 << 30  # no data set here comes near; an endless answer must not fill the disk
+_MAX_BYTES = 8 << 30  # far above any data set here; an endless response must not fill the disk
 
 
 def download(url: str, path: Path, *, sha256: str | None = None, max_bytes: int = _MAX_BYTES) -> None:
     """Fetch `url` into `path`, written aside and renamed when complete.
 
-    sha256: hexadecimal, of the file behind `url`; None where it is not known, and then the caller must check.
-    Raises DataError with the reason where the address, the connection, the length or the hash is not right.
+    sha256: hexadecimal, of the file behind `url`; None if unknown, in which case the caller must check the file.
+    Raises DataError with the reason if the address, the connection, the length or the hash is not right.
     """
     check_address(url)
     logger.info("downloading %s to %s", url, path)
@@ -33,12 +33,12 @@ def download(url: str, path: Path, *, sha256: str | None = None, max_bytes: int 
         write_whole(path, lambda file: _stream(url, file, sha256, max_bytes))
     except DataError:
         raise
-    except (OSError, HTTPException, ValueError) as error:  # ValueError: of a host that cannot be encoded
+    except (OSError, HTTPException, ValueError) as error:  # ValueError: a host that cannot be encoded
         raise DataError(f"{url} could not be downloaded to {path}: {error or type(error).__name__}") from error
 
 
 def check_address(url: str) -> None:
-    """Only https is trusted, and plain http to this very machine. Raises DataError for everything else."""
+    """Accept https addresses, and plain http to this machine only. Raises DataError for everything else."""
     try:
         parts = urlsplit(url)
     except ValueError as error:
@@ -59,7 +59,7 @@ def _is_this_machine(host: str) -> bool:
 
 
 class _CheckedRedirects(HTTPRedirectHandler):
-    """Follows redirects (the Hub answers with one to its storage), never to an address that is not trusted."""
+    """Follows redirects (the Hub answers with one to its storage), but never to an address that is not trusted."""
 
     def redirect_request(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
@@ -73,12 +73,12 @@ def _opener() -> OpenerDirector:
 
 
 def _stream(url: str, file: IO[bytes], sha256: str | None, max_bytes: int) -> None:
-    """Copy the answer into `file`, with a progress bar on a terminal, and check length and hash."""
+    """Copy the response into `file`, with a progress bar on a terminal, and check length and hash."""
     from tqdm import tqdm
 
     digest, received = hashlib.sha256(), 0
     with _opener().open(url, timeout=_TIMEOUT_SECONDS) as answer:
-        expected = answer.length  # then what is left to come; None where it was not announced
+        expected = answer.length  # bytes still to come; None if not announced
         with tqdm(total=expected, unit="B", unit_scale=True, desc=Path(urlsplit(url).path).name, disable=None) as bar:
             while max(received, expected or 0) <= max_bytes and (chunk := answer.read(_CHUNK_BYTES)):
                 digest.update(chunk)

@@ -1,4 +1,4 @@
-"""Declarations of data sets whose images are drawn here, or composed of those of another data set."""
+"""Declarations of data sets whose images this project draws, or composes from those of another data set."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ Names = Annotated[tuple[Text, ...], Field(min_length=1, strict=False), AfterVali
 
 
 class DataSetDeclaration(StrictModel):
-    """What every declaration may say. licence: of the images, as their authors state it, and where they do."""
+    """Base class of all declarations. licence: of the images, as their authors state it, and where they do."""
 
     licence: Text | None = None
 
 
 class DrawnDeclaration(DataSetDeclaration):
-    """Images that are drawn. train, test: how many. seed: of the draw."""
+    """Images that this project draws. train, test: number of images. seed: of the random numbers."""
 
     train: SampleCount
     test: SampleCount
@@ -66,9 +66,9 @@ class DigitsDeclaration(DrawnDeclaration):
 
 
 class ComposedDeclaration(DrawnDeclaration):
-    """Images that are composed of those of another data set, drawn with `seed`.
+    """Images composed from those of another data set, drawn with `seed`.
 
-    of: the other data set, each split of it for the same split of this one. classes: of its images.
+    of: the other data set; each of its splits gives the same split of this one. classes: of its images.
     """
 
     of: Text
@@ -89,7 +89,7 @@ class StackedDeclaration(ComposedDeclaration):
 class MovingDeclaration(ComposedDeclaration):
     """Clips in which an image moves, see `papergan.data.moving_images`.
 
-    size: of a frame, twice that of the image in it. frames: of a clip. mode: of the images.
+    size: of a frame, twice the size of the image in it. frames: per clip. mode: of the images.
     """
 
     kind: Literal["moving"] = "moving"
@@ -103,7 +103,7 @@ class MovingDeclaration(ComposedDeclaration):
 
 
 class EmojiDeclaration(DrawnDeclaration):
-    """Emoji that an installed font draws, see `papergan.data.drawn.emoji`. font: its file."""
+    """Emoji rendered from an installed font, see `papergan.data.drawn.emoji`. font: its file."""
 
     kind: Literal["emoji_font"] = "emoji_font"
     size: Size = 32

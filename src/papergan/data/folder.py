@@ -1,4 +1,4 @@
-"""Images from a user's path: a folder of image files, parquet, NumPy's files or the project's own."""
+"""Images from a user's path: a folder of image files, or parquet files, NumPy files or the project's own files."""
 
 from __future__ import annotations
 
@@ -38,14 +38,15 @@ def read_images(
     limit: int | None = None,
     background: Background | None = None,
 ) -> ImageSet:
-    """All images of a folder or a file, decoded and checked, in an order that is the same on every machine.
+    """Read all images of a folder or a file, decoded and checked, in an order that is the same on every machine.
 
     path: a folder with PNG, JPEG, BMP or WebP files at any depth, in the order of their relative paths; a parquet file
-    or a folder of such; .npy or .npz; or what `save_image_set` wrote. Where every image of a folder is in one of two or
-    more subfolders, these are the classes. name: of the ImageSet, which tells what was done: "fake[1000 of 50000]@64".
-    size: height = width to which images are cropped at their centre and resized; None = they must be so already.
-    mode: "RGB" or "L" (grey) for every image; None = grey where every image is. limit: only so many, drawn,
-    the same ones every time.
+    or a folder of them; .npy or .npz; or a file that `save_image_set` wrote. If every image of a folder is in one of
+    two or more subfolders, these are the classes. name: of the ImageSet; what was done is added to it, as in
+    "fake[1000 of 50000]@64".
+    size: height = width to which images are centre-cropped and resized; None = all must already be square and equal.
+    mode: "RGB" or "L" (grey) for every image; None = grey if every image is. limit: use only this many images, drawn at
+    random, the same ones every time.
     background: "white" or "black" behind transparent pixels; None = there may be none.
     Raises DataError naming the first file that is damaged, partly transparent, animated, or of another size.
     """
@@ -102,7 +103,7 @@ def _folder_pictures(folder: Path) -> Pictures:
 
 
 def _labels_of(files: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Labels int64 [N] and classes from the first part of each relative path."""
+    """Labels, int64 [N], and classes from the first part of each relative path."""
     tops = [file.split("/")[0] if "/" in file else None for file in files]
     classes = sorted({top for top in tops if top is not None})
     if None in tops or len(classes) < 2:
@@ -112,9 +113,9 @@ def _labels_of(files: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 class Listing(NamedTuple):
-    """Relative POSIX paths of what is in a folder at any depth, in order.
+    """Relative POSIX paths of the entries of a folder at any depth, in order.
 
-    links: symbolic ones that lead out of it. irregular: what is no file, such as a pipe, and links to none.
+    links: symbolic links out of the folder. irregular: entries that are not files, such as pipes, and links to none.
     """
 
     images: list[str]
@@ -125,7 +126,7 @@ class Listing(NamedTuple):
 
     @classmethod
     def of(cls, folder: Path) -> Listing:
-        """Sort what `walk` finds. Raises DataError as that does."""
+        """Classify the paths that `walk` finds. Raises DataError as it does."""
         inside, found = os.path.realpath(folder), cls([], [], [], [], [])
         for path in walk(folder):
             name = path.relative_to(folder).as_posix()
@@ -142,8 +143,8 @@ class Listing(NamedTuple):
 
 
 def walk(folder: Path) -> Iterator[Path]:
-    """Files that are not hidden, at any depth, and links to folders, which are not entered."""
-    pending = [folder]  # not os.walk, which calls itself for every level, and levels cost nothing to make
+    """Yield files that are not hidden, at any depth, and links to folders, which are not followed."""
+    pending = [folder]  # not os.walk, which recurses for every level, and folders can be nested to any depth
     while pending:
         parent = pending.pop()
         try:
@@ -161,5 +162,5 @@ def walk(folder: Path) -> Iterator[Path]:
 
 
 def is_left_by_system(name: str) -> bool:
-    """Whether a file is one that desktops leave behind, such as Thumbs.db."""
+    """Whether a file is one that desktop systems leave behind, such as Thumbs.db."""
     return name.lower() in _LEFT_BY_SYSTEMS

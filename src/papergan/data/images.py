@@ -1,4 +1,4 @@
-"""Encoded pictures before they are decoded; sets of decoded images with labels, name and digest, and their files."""
+"""Pictures before decoding, and sets of decoded images with labels, name and digest, and their files."""
 
 from __future__ import annotations
 
@@ -31,10 +31,11 @@ Background = Literal["white", "black"]
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """What a network must know of the images. channels: 1 or 3; size: height = width, pixels; num_classes: 0 = none.
+    """The kind of images that a network is for. size: height = width, pixels; num_classes: 0 = none.
 
-    input: of the images that a generator translates to these; None where it gets latents.
-    frames: of a clip, whose channels follow one another: channel c of frame t is t * (channels / frames) + c; 1 =
+    channels: 1 or 3, more for clips, packs and masked inputs.
+    input: of the images that a generator translates into these; None if the generator gets latents.
+    frames: per clip, one after another along the channels: channel c of frame t is t * (channels / frames) + c; 1 =
     single images.
     """
 
@@ -46,11 +47,11 @@ class ImageSpec:
 
     @property
     def frame(self) -> ImageSpec:
-        """One frame of a clip; of single images the image."""
+        """The spec of one frame of a clip; for single images, of the image."""
         return replace(self, channels=self.channels // self.frames, input=None, frames=1)
 
     def random_batch(self, count: int, device: torch.device | str = "cpu") -> dict[str, Tensor]:
-        """A batch of `count` random images of this kind, as training draws them, for measuring a step."""
+        """A batch of `count` random images of this kind, in the form that training uses, for measuring a step."""
         shapes = {"image": self} if self.input is None else {"image": self, "input": self.input}
         generator = torch.Generator(device).manual_seed(0)
         pixels = {
@@ -60,19 +61,19 @@ class ImageSpec:
         return {**pixels, "label": torch.zeros(count, dtype=torch.int64, device=device)}
 
     def packed(self, count: int) -> ImageSpec:
-        """`count` of these images as one, concatenated along the channels, with a class for each."""
+        """`count` of these images as one, concatenated along the channels, with a class for each of them."""
         return replace(self, channels=count * self.channels, num_classes=count * self.num_classes)
 
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """Decoded, checked images. Two sets are the same where their digests are equal; `==` is `is`.
+    """Decoded, checked images. Two sets have the same content if their digests are equal; `==` means `is`.
 
-    name: what they are, for every log and table, for example "cifar10/train" or "synthetic_shapes/train".
-    origin: int64 [N], the place of each in the set that some were taken from; None where none were left out.
-    frames: of clips, which lie one after another in the channels: a power of two; 1 = single images.
-    images: uint8 [N, C, S, S], 0..255. labels: int64 [N], indices into `classes`. classes: () where there are none.
-    Raises DataError where shapes, dtypes or label range are otherwise.
+    name: for logs and tables, for example "cifar10/train" or "synthetic_shapes/train".
+    origin: int64 [N], the index of each image in the set that it was taken from; None if none were left out.
+    frames: per clip, one after another along the channels, a power of two; 1 = single images.
+    images: uint8 [N, C, S, S], 0..255. labels: int64 [N], indices into `classes`. classes: () if there are none.
+    Raises DataError for other shapes or dtypes, or labels out of range.
     """
 
     name: str
@@ -107,12 +108,12 @@ class ImageSet:
         return ImageSpec(self.images.shape[1], self.images.shape[2], len(self.classes), frames=self.frames)
 
     def taken(self, rows: Tensor, name: str) -> ImageSet:
-        """These images, int64 [M], in this order, under a name; they know where they were taken from."""
+        """The images at these rows, int64 [M], in this order, under a new name, with their origin recorded."""
         origin = rows if self.origin is None else self.origin[rows]
         return replace(self, name=name, images=self.images[rows], labels=self.labels[rows], origin=origin)
 
     def called(self, name: str) -> ImageSet:
-        """The same images under another name, without taking their digest again where it is known."""
+        """The same images under another name; a digest that is already known is not recomputed."""
         other = replace(self, name=name)
         if "digest" in vars(self):
             vars(other)["digest"] = self.digest
@@ -130,9 +131,9 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class ImageSplits:
-    """A data set as experiments see it. test is never trained on, nor is validation, by which settings are chosen.
+    """The splits of a data set. test is never trained on, nor is validation, which is for choosing settings.
 
-    inputs: the images that are translated to these, where an experiment translates.
+    inputs: the images that are translated into these, if the experiment is a translation.
     """
 
     train: ImageSet
@@ -142,19 +143,19 @@ class ImageSplits:
 
     @property
     def spec(self) -> ImageSpec:
-        """Of the training images, with that of their inputs."""
+        """The spec of the training images, with the spec of their inputs."""
         return self.train.spec if self.inputs is None else replace(self.train.spec, input=self.inputs.train.spec)
 
     @property
     def training_digest(self) -> str:
-        """SHA-256 over all that training reads: the training images, and their inputs where there are any."""
+        """SHA-256 over everything that training reads: the training images, and their inputs if there are any."""
         if self.inputs is None:
             return self.train.digest
         return hashlib.sha256(f"{self.train.digest}|{self.inputs.train.digest}".encode()).hexdigest()
 
 
 def save_image_set(path: Path, image_set: ImageSet) -> None:
-    """Write `path` whole. Raises OSError where the folder or the disk does not allow it."""
+    """Write `path` atomically. Raises OSError if the folder or the disk does not allow it."""
     tensors = {"images": image_set.images.contiguous().cpu(), "labels": image_set.labels.contiguous().cpu()}
     metadata = {"name": image_set.name, "classes": json.dumps(image_set.classes), "digest": image_set.digest}
     metadata |= {} if image_set.frames == 1 else {"frames": str(image_set.frames)}
@@ -164,7 +165,7 @@ def save_image_set(path: Path, image_set: ImageSet) -> None:
 def load_image_set(path: Path) -> ImageSet:
     """Read a file that `save_image_set` wrote, and recompute its digest.
 
-    Raises DataError where the file is missing, foreign, larger than the memory or damaged, be it by one bit.
+    Raises DataError if the file is missing, foreign, larger than the memory or damaged, even by one bit.
     """
     from safetensors import safe_open
 
@@ -184,7 +185,7 @@ def load_image_set(path: Path) -> ImageSet:
 
 
 def check_image_file(path: Path) -> None:
-    """Refuse anything but a regular file that fits into memory; safetensors would wait at a pipe."""
+    """Raise DataError for anything but a regular file that fits into memory; safetensors would block on a pipe."""
     try:
         check_regular(path)
         size = path.stat().st_size
@@ -198,9 +199,9 @@ def check_image_file(path: Path) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """One image. where: its file, and row if there is one, for errors.
+    """One image before decoding. where: its file, and its row if there is one, for error messages.
 
-    content: an image file, the bytes of one, or pixels, uint8 [H, W, 1 or 3].
+    content: path of an image file, its bytes, or pixels, uint8 [H, W, 1 or 3].
     """
 
     where: str
@@ -211,8 +212,8 @@ class Picture:
 class Pictures:
     """Images in a fixed order, of which only a few need to be in memory at a time.
 
-    each: starts over at every call, since all headers are seen before any pixel is decoded.
-    labels: int64 [N], indices into `classes`. classes: () where there are none.
+    each: starts over at every call, since all headers are read before any pixel is decoded.
+    labels: int64 [N], indices into `classes`. classes: () if there are none.
     """
 
     each: Callable[[], Iterator[Picture]]
@@ -223,16 +224,16 @@ class Pictures:
         return len(self.labels)
 
     def drawn(self, count: int) -> Pictures:
-        """`count` of the images, drawn without replacement, always the same ones; their order and the classes stay.
+        """`count` of the images, drawn without replacement, always the same ones; order and classes are kept.
 
-        Never the first ones, which in a folder of classes are all of one class.
+        Not the first ones, which in a folder of classes would all be of one class.
         """
         draw = torch.Generator().manual_seed(seed_for(0, "pictures"))
         rows = torch.randperm(len(self), generator=draw)[:count].sort().values.numpy()
         return self.taken(rows)
 
     def taken(self, rows: np.ndarray) -> Pictures:
-        """These images, by their places in ascending order, int64 [M]; the classes stay."""
+        """The images at these rows, int64 [M] in ascending order; the classes are kept."""
         taken = np.zeros(len(self), bool)
         taken[rows] = True
         return Pictures(partial(compress, self, taken), self.labels[rows], self.classes)

@@ -1,4 +1,4 @@
-"""Input images of a translation: what its generator gets in the place of latents."""
+"""Input images of a translation, which its generator gets instead of latents."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from papergan.weights import safetensors_bytes
 class InputSet:
     """Images that are translated.
 
-    name: for logs and tables, "cifar10/train, downsampled by 4". images: uint8 [N, C, S, S], 0..255; a last channel
-    may be a mask, 255 where pixels are missing. paired: whether image i belongs to image i of the data set; else they
-    are of another domain.
-    Raises DataError for another type or shape.
+    name: for logs and tables, "cifar10/train, downsampled by 4". images: uint8 [N, C, S, S], 0..255; the last
+    channel may be a mask, 255 where pixels are missing. paired: whether image i belongs to image i of the data set;
+    otherwise they are from another domain.
+    Raises DataError for another dtype or shape.
     """
 
     name: str
@@ -44,9 +44,9 @@ class InputSet:
         return ImageSpec(self.images.shape[1], self.images.shape[2])
 
     def as_targets(self) -> ImageSet:
-        """The same as images of a data set without classes, to which something is translated back.
+        """The same images as an ImageSet without classes, into which something is translated back.
 
-        Raises DataError where they have a mask.
+        Raises DataError if they have a mask.
         """
         return ImageSet(self.name, self.images, torch.zeros(len(self), dtype=torch.int64))
 
@@ -67,7 +67,7 @@ class InputSplits:
 
 
 def save_input_set(path: Path, input_set: InputSet) -> None:
-    """Write `path` whole. Raises OSError as `save_image_set` does."""
+    """Write `path` atomically. Raises OSError as `save_image_set` does."""
     metadata = {"name": input_set.name, "paired": str(input_set.paired), "digest": input_set.digest}
     write_whole(path, safetensors_bytes({"images": input_set.images.contiguous().cpu()}, metadata))
 

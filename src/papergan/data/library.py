@@ -58,7 +58,7 @@ class ImageLibrary:
     """The declared data sets and where their bytes are.
 
     declarations: by name; `ImageLibrary.declared` makes them from YAML. sources: where raw files are found.
-    decoded: the folder of decoded copies, "<name>-<split>.safetensors"; deleting it costs a few seconds, nothing else.
+    decoded: the folder of decoded copies, "<name>-<split>.safetensors"; deleting it costs only a few seconds.
     """
 
     declarations: Mapping[str, Declaration]
@@ -67,7 +67,7 @@ class ImageLibrary:
 
     @classmethod
     def declared(cls, entries: Mapping[str, object], sources: Sources, decoded: Path) -> ImageLibrary:
-        """A library of `{name: {kind: ..., ...}}`. Raises DataError where an entry is not a valid declaration."""
+        """A library of `{name: {kind: ..., ...}}`. Raises DataError if an entry is not a valid declaration."""
         return cls(parse_declarations(entries), sources, decoded)
 
     @property
@@ -76,13 +76,13 @@ class ImageLibrary:
         return tuple(sorted(self.declarations))
 
     def licence(self, name: str) -> str | None:
-        """The licence of a data set, as its declaration has it; None where that says nothing."""
+        """The licence of a data set according to its declaration; None if it states none."""
         return self.find(name).licence if name in self.declarations or is_path(name) else None
 
     def find(self, name: str, size: int | None = None, own: OwnImagesSettings | None = None) -> Declaration:
         """The declaration of a data set, or one for images at a path.
 
-        size, own: of images of one's own, in the place of what is declared. Raises DataError where there is no such
+        size, own: for a user's own images, instead of the declared settings. Raises DataError if there is no such
         name, or `own` is given for another kind.
         """
         declaration = self.declarations.get(name)
@@ -102,9 +102,9 @@ class ImageLibrary:
     def kind_of_images(
         self, name: str, size: int | None = None, own: OwnImagesSettings | None = None
     ) -> tuple[ImageSpec, int | None]:
-        """What networks must know of the images as `load` gives them, and how many are trained on, where that is known.
+        """The spec of the images that `load` returns, and the number of training images if it is known.
 
-        Images of one's own are listed, not decoded. Raises DataError as `find` does, or where there are none.
+        A user's own images are listed, not decoded. Raises DataError as `find` does, or if there are none.
         """
         declaration = self.find(name, size, own)
         if isinstance(declaration, OwnImagesDeclaration):
@@ -113,9 +113,9 @@ class ImageLibrary:
         return declaration.spec, declaration.num_train
 
     def locate(self, name: str) -> None:
-        """Check that the files of a data set are there, and download those that may be; no image is decoded.
+        """Check that the files of a data set exist, and download those that may be; no image is decoded.
 
-        Raises DataError where one is missing. Images of one's own are located by `kind_of_images`.
+        Raises DataError if one is missing. A user's own images are located by `kind_of_images`.
         """
         declaration = self.find(name)
         if isinstance(declaration, ComposedDeclaration):
@@ -140,9 +140,9 @@ class ImageLibrary:
         return OwnImages.of(dataset_name(name), collection, declaration)
 
     def pairs_of(self, name: str, inputs: str, size: int | None, own: OwnImagesSettings | None) -> Pairing:
-        """The images at two paths that belong together by their names: those of `name`, and those of `inputs`.
+        """The images at two paths, `name` and `inputs`, paired by their file names.
 
-        Raises DataError where either is no path, or the names are not the same.
+        Raises DataError if either is not a path, or the file names differ.
         """
         found = []
         for one in (name, inputs):
@@ -153,9 +153,9 @@ class ImageLibrary:
         return Pairing(*found)
 
     def load(self, name: str, size: int | None = None, own: OwnImagesSettings | None = None) -> ImageSplits:
-        """Both splits of a data set. Raises DataError where the name is unknown or the bytes are not as declared.
+        """Both splits of a data set. Raises DataError if the name is unknown or the bytes are not as declared.
 
-        size, own: of images of one's own; every other data set is as published.
+        size, own: for a user's own images; every other data set is loaded as published.
         """
         declaration = self.find(name, size, own)
         if isinstance(declaration, OwnImagesDeclaration):
@@ -200,7 +200,7 @@ class ImageLibrary:
         return ImageSplits(train, test)
 
     def _split(self, name: str, split: Split) -> tuple[ImageSet, str]:
-        """A split, and from where it came, in words."""
+        """A split, and where it came from, in words."""
         declaration = self.declarations[name]
         if isinstance(declaration, ParquetDeclaration):
             return self._read(name, split, declaration)
@@ -223,7 +223,7 @@ class ImageLibrary:
 
 
 def _from_copy(copy: Path, pin: str) -> ImageSet | None:
-    """The decoded copy if it is there, whole, and of what the declaration pins now; else None, and the reason logged.
+    """The decoded copy if it exists, is whole and matches the declared pin; else None, with the reason logged.
 
     The pin is the digest of the decoded content itself, so the comparison covers every pixel and label.
     """

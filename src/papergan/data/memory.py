@@ -9,16 +9,16 @@ from papergan.atomic_files import read_regular
 from papergan.errors import DataError, MemoryShortError
 
 _MEMINFO = Path("/proc/meminfo")
-LARGE_FILE = 2**26  # bytes; whether there is room for a smaller file is not asked
+LARGE_FILE = 2**26  # bytes; smaller files are read without checking for room
 
 
 FEWER = "read fewer images with limit= or smaller ones with size="
 
 
 def check_memory(what: str, needed_bytes: int, instead: str = FEWER) -> None:
-    """Raise DataError where `what` needs more memory than is available; pass where that cannot be known.
+    """Raise DataError if `what` needs more memory than is available; pass if that cannot be known.
 
-    instead: what to do then, in words.
+    instead: what to do in that case, in words.
     """
     available = available_bytes()
     if available is not None and needed_bytes > available:
@@ -28,7 +28,7 @@ def check_memory(what: str, needed_bytes: int, instead: str = FEWER) -> None:
 
 
 def available_bytes() -> int | None:
-    """Linux: what can be had without swapping. Elsewhere: all the memory there is, or None where that is unknown."""
+    """On Linux the memory available without swapping; elsewhere the total memory, or None if that is unknown."""
     try:
         for line in _MEMINFO.read_text().splitlines():
             if line.startswith("MemAvailable:"):
@@ -37,14 +37,14 @@ def available_bytes() -> int | None:
         pass
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):  # Windows has no sysconf, others not these names
+    except (AttributeError, OSError, ValueError):  # Windows has no sysconf, other systems lack these names
         return None
 
 
 def read_into_memory(path: Path) -> bytes:
-    """All of a regular file that fits into the memory that is available.
+    """Read all of a regular file that fits into the available memory.
 
-    Raises MemoryShortError where it does not, and what `read_regular` raises.
+    Raises MemoryShortError if it does not fit, and whatever `read_regular` raises.
     """
     size = path.stat().st_size
     available = available_bytes() if size > LARGE_FILE else None

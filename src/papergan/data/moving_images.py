@@ -1,7 +1,7 @@
 """Clips of moving images: images of another data set that move across a black field, in one of four directions.
 
-The class of a clip is that of the image with the direction, "3 right". Every clip is a pure function of seed, split and
-the data set; speed and place are drawn evenly among those with which the image stays inside for all frames.
+The class of a clip is the image's class with the direction, "3 right". Every clip is a pure function of the seed, the
+split and the data set; speed and place are drawn uniformly among those that keep the image inside in all frames.
 Source: after Srivastava et al. 2015, arXiv:1502.04681, section 3.2 (moving MNIST, whose two digits bounce), and
 Tulyakov et al. 2018 (MoCoGAN), arXiv:1707.04993, section 4 (shapes that move in one of two ways).
 """
@@ -25,20 +25,20 @@ _BACKWARD = torch.tensor([False, True, False, True])
 
 
 def moving_classes(single: Sequence[str]) -> tuple[str, ...]:
-    """Every class of the images with every direction; the direction changes fastest."""
+    """Every class of the images combined with every direction; the direction changes fastest."""
     return tuple(f"{content} {motion}" for content, motion in product(single, MOTIONS))
 
 
 def content_classes(classes: Sequence[str]) -> tuple[str, ...]:
-    """The classes of the images that move, where these are `moving_classes` of them; else ()."""
+    """The classes of the images that move, if these are `moving_classes` of them; else ()."""
     single = tuple(dict.fromkeys(name.rpartition(" ")[0] for name in classes))
     return single if tuple(classes) == moving_classes(single) else ()
 
 
 def moving(single: ImageSet, count: int, *, frames: int, size: int, seed: int, name: str) -> ImageSet:
-    """`count` clips of `frames` frames, `size` pixels: an image of `single`, drawn evenly, at half of that size.
+    """`count` clips of `frames` frames, `size` pixels: an image of `single`, drawn uniformly, at half that size.
 
-    Images: uint8 [N, frames * C, S, S]. Raises DataError unless `single` has classes, and where nothing could move.
+    Images: uint8 [N, frames * C, S, S]. Raises DataError if `single` has no classes, or if nothing could move.
     """
     side = size // 2
     fastest = (size - side) // max(1, frames - 1)
@@ -62,7 +62,7 @@ def moving(single: ImageSet, count: int, *, frames: int, size: int, seed: int, n
 
 
 def _placed(images: Tensor, tops: Tensor, lefts: Tensor, size: int) -> Tensor:
-    """Images uint8 [N, C, s, s] at places [N, T] of black fields: uint8 [N, T * C, size, size]."""
+    """Images uint8 [N, C, s, s] pasted at places [N, T] onto black fields: uint8 [N, T * C, size, size]."""
     count, channels, side, _ = images.shape
     frames = tops.shape[1]
     clips = torch.zeros(count, frames, channels, size, size, dtype=torch.uint8)
@@ -73,7 +73,7 @@ def _placed(images: Tensor, tops: Tensor, lefts: Tensor, size: int) -> Tensor:
 
 
 def one_frame_each(clips: ImageSet) -> ImageSet:
-    """A frame of every clip, the first, the second and so on in turn, with the class of what moves.
+    """One frame of every clip, the first, the second and so on in turn, with the class of the moving image.
 
     [N, T * C, S, S] -> [N, C, S, S].
     """

@@ -1,4 +1,4 @@
-"""Images of one's own in recipes and the catalog: settings, a declaration, and paths in the place of names."""
+"""A user's own images in recipes and the catalog: settings, a declaration, and paths instead of names."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Text = Annotated[str, Field(min_length=1)]
 class OwnImagesSettings(StrictModel):
     """How images of any size and kind become a data set, see `papergan.data.own_images`.
 
-    mode: grey ("L") or colour of all. background: behind what is transparent. held_out: the share of each class, drawn
-    with `seed`, that is the test split; where the images come in train and test folders, those are the splits.
-    limit: only so many images, drawn with `seed`; None = all.
+    mode: grey ("L") or colour, for all images. background: colour behind transparent pixels. held_out: share of each
+    class, drawn with `seed`, that forms the test split; if the images come in train and test folders, those are the
+    splits. limit: use only this many images, drawn with `seed`; None = all.
     """
 
     mode: Mode = "RGB"
@@ -33,25 +33,25 @@ class OwnImagesSettings(StrictModel):
 
 
 class OwnImagesDeclaration(OwnImagesSettings):
-    """Images of one's own.
+    """A user's own images.
 
-    source: a folder, a zip or parquet file, or "hf://datasets/ORGANISATION/NAME"; a relative path lies under a data
-    folder. size: pixels, where a recipe has no image_size.
+    source: a folder, a zip or parquet file, or "hf://datasets/ORGANISATION/NAME"; a relative path is below a data
+    folder. size: pixels, if a recipe has no image_size.
     """
 
     kind: Literal["images"] = "images"
     licence: Text = YOURS
-    source: Text  # not `path`: Kedro makes an absolute one of that
+    source: Text  # not `path`: Kedro would make that absolute
     size: Size = 64
 
 
 def is_path(dataset: str) -> bool:
-    """Whether `dataset` of a recipe is a path or an address of images, not the name of a declared data set."""
+    """Whether a recipe's `dataset` is a path or an address of images, not the name of a declared data set."""
     return "/" in dataset or dataset.startswith(("~", ".")) or dataset.lower().endswith(_FILES)
 
 
 def dataset_name(dataset: str) -> str:
-    """The name in tables and captions: of a path its last part, "/data/cats.zip" -> "cats"."""
+    """The name in tables and captions: for a path, its last part, "/data/cats.zip" -> "cats"."""
     if not is_path(dataset):
         return dataset
     path = Path(dataset.partition("@")[0] if dataset.startswith(HUB) else dataset).expanduser().absolute()

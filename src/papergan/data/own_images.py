@@ -1,11 +1,11 @@
-"""Images of one's own as a data set: a folder, a zip or parquet file, or a data set of the Hugging Face Hub.
+"""A user's own images as a data set: a folder, a zip or parquet file, or a data set of the Hugging Face Hub.
 
-Any size and kind: every image is turned upright (EXIF), laid on a background where it is transparent, made RGB or grey,
-cropped to its central square and resized, bilinear with antialiasing. Smaller images are enlarged, and counted. What
-cannot be used is left out, counted and named by its reason; nothing else is.
+Images may be of any size and kind. Each one is turned upright (EXIF), flattened onto a background if transparent,
+converted to RGB or grey, cropped to its central square and resized, bilinear with antialiasing. Smaller images are
+enlarged, and counted. Only images that cannot be used are left out; they are counted and named by reason.
 
-Folders are classes where every image lies in one of two or more; `train/` beside `test/` (or `val/`) are the splits,
-else a share of every class is held out.
+Folders are classes if every image lies in one of two or more. `train/` next to `test/` (or `val/`) are the splits;
+otherwise a share of every class is held out.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from papergan.errors import DataError
 
 logger = logging.getLogger(__name__)
 
-COPIES = 3  # of all pixels at the same time: decoded, saved, and loaded again
+COPIES = 3  # of all pixels in memory at once: decoded, saved, and loaded again
 TOO_MANY = "lower image_size, or take fewer with images.limit"
 
 
 @dataclass(frozen=True)
 class OwnImages:
-    """A collection with how it is used. name: of the data set."""
+    """A collection of images, and how it is used. name: of the data set."""
 
     name: str
     collection: Collection
@@ -46,7 +46,7 @@ class OwnImages:
 
     @classmethod
     def of(cls, name: str, collection: Collection, how: OwnImagesDeclaration) -> OwnImages:
-        """Raises DataError where there are too few images, or more than the memory holds."""
+        """Choose the rows. Raises DataError if there are too few images, or more than the memory holds."""
         count = len(collection.pictures)
         rows = np.arange(count)
         if how.limit is not None and how.limit < count:
@@ -65,18 +65,18 @@ class OwnImages:
 
     @property
     def num_train(self) -> int:
-        """Images of the training split, those that cannot be used among them: that is known when they are decoded."""
+        """Number of training images, including any that cannot be used, which is known only once they are decoded."""
         return len(self.rows) - int(self._in_test().sum())
 
     def _in_test(self) -> np.ndarray:
-        """Bool [rows]: which are the test split."""
+        """Bool [rows]: which of them form the test split."""
         if self.collection.in_test is not None:
             given: np.ndarray = self.collection.in_test[self.rows]
             return given
         return drawn_by_class(self.collection.pictures.labels[self.rows], self.how.held_out, self.how.seed)
 
     def load(self) -> ImageSplits:
-        """Decode both splits and say in one line what was left out. Raises DataError where nothing is left of one."""
+        """Decode both splits and log what was left out in one line. Raises DataError if nothing is left of a split."""
         in_test = self._in_test()
         skipped = copy.deepcopy(self.collection.skipped)
         train, seen = self._decoded("train", self.rows[~in_test], skipped)
@@ -99,7 +99,7 @@ class OwnImages:
         return f"without classes ({self.collection.why_no_classes}), so there are no metrics by class"
 
     def _decoded(self, split: str, rows: np.ndarray, skipped: Skipped) -> tuple[ImageSet, Counter[str]]:
-        """A split, and how many images there are in all, how many were enlarged, and how many are grey as stored."""
+        """A split, and the numbers of all images, of those that were enlarged, and of those that are grey as stored."""
         pictures = self.collection.pictures.taken(rows)
         pixels = np.empty((len(rows), self.spec.channels, self.how.size, self.how.size), np.uint8)
         kept: list[int] = []
@@ -119,9 +119,9 @@ class OwnImages:
 
 
 class Pairing:
-    """Two collections whose images belong together by their names, with or without the same suffix.
+    """Two collections whose images are paired by their file names; the suffixes may differ.
 
-    Raises DataError where a name of one is not in the other.
+    Raises DataError if a name of one is not in the other.
     """
 
     def __init__(self, images: OwnImages, inputs: OwnImages) -> None:
@@ -136,9 +136,9 @@ class Pairing:
                 )
 
     def load(self, images: ImageSplits) -> ImageSplits:
-        """The inputs of `images`, which were loaded before, in their order.
+        """Load the inputs of `images`, which were loaded before, in the same order.
 
-        Raises DataError where an image of either cannot be used: its pair would be left over.
+        Raises DataError if an image of either cannot be used: its partner would be left over.
         """
         inputs = self.inputs.load()
         for own, splits in ((self.images, images), (self.inputs, inputs)):
@@ -152,7 +152,7 @@ class Pairing:
 
 
 def _stems(images: OwnImages) -> set[str]:
-    """Relative paths without suffix. Raises DataError where two files differ by their suffix alone."""
+    """Relative paths without suffix. Raises DataError if two files differ by their suffix alone."""
     names = [str(PurePosixPath(picture.where).with_suffix("")) for picture in images.collection.pictures]
     if len(set(names)) < len(names):
         raise DataError(
@@ -186,7 +186,7 @@ def _notes(seen: Counter[str], how: OwnImagesDeclaration) -> list[str]:
 
 
 def drawn_by_class(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """Bool [N]: a share of each class, at least one image of it where it has two; of all, where there is one class."""
+    """Bool [N]: a share of each class, at least one image if it has two; without classes, a share of all images."""
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed)).numpy()
     drawn = np.zeros(len(labels), bool)
     for label in np.unique(labels):

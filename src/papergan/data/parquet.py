@@ -1,12 +1,12 @@
-"""Images from parquet files: declared ones, checked to the last byte, and undeclared ones.
+"""Images from parquet files: declared files, checked to the last byte, and undeclared ones.
 
 The declared layout is that of the Hugging Face Hub: an image column that is a struct {bytes: one PNG file, path}, and a
 column `label` of integers.
 
 Rows of declared files are put in *canonical order*: sorted by SHA-256 over (pixels, label). The Hub's own file, a copy
-with its rows permuted and a copy with its PNGs packed anew therefore give the same images in the same order, hence the
+with its rows permuted and a copy with its PNGs recompressed therefore give the same images in the same order, hence the
 same digest and, for one seed, the same batches. The digest that a catalog pins is `ImageSet.digest` in that order: it
-pins the content, whatever the row order and the encoding. Rows of undeclared files keep their order, and no digest is
+pins the content, independent of row order and encoding. Rows of undeclared files keep their order, and no digest is
 compared.
 """
 
@@ -42,7 +42,7 @@ _MOST_CLASSES = 2**16
 class ParquetTable:
     """A parquet file of images.
 
-    schema: of the columns. rows: as the footer claims, which `batches` compares with what there is.
+    schema: of the columns. rows: as claimed by the footer, which `batches` compares with the actual number.
     """
 
     path: Path
@@ -51,7 +51,7 @@ class ParquetTable:
 
     @classmethod
     def of(cls, path: Path) -> ParquetTable:
-        """Read the footer only. Raises DataError where there is none, or it claims more rows than fit into memory."""
+        """Read only the footer. Raises DataError if there is none, or it claims more rows than fit into memory."""
         from pyarrow.parquet import ParquetFile
 
         try:
@@ -68,7 +68,7 @@ class ParquetTable:
         return cls(path, schema, rows)
 
     def batches(self, *columns: str) -> Iterator[RecordBatch]:
-        """These columns, some rows at a time. Raises DataError where there are fewer or more rows than claimed."""
+        """Yield these columns, some rows at a time. Raises DataError if there are fewer or more rows than claimed."""
         from pyarrow.parquet import ParquetFile
 
         left = self.rows
@@ -88,14 +88,14 @@ class ParquetTable:
 
 
 def is_binary(kind: DataType) -> bool:
-    """A column of files."""
+    """Whether a column is binary: one of files."""
     from pyarrow import types
 
     return bool(types.is_binary(kind) or types.is_large_binary(kind))
 
 
 def has_bytes(kind: DataType) -> bool:
-    """A column of the Hugging Face Hub's layout, a struct with a binary field `bytes`."""
+    """Whether a column has the Hugging Face Hub's layout, a struct with a binary field `bytes`."""
     from pyarrow import types
 
     has_field = types.is_struct(kind) and kind.get_field_index("bytes") >= 0
@@ -116,14 +116,14 @@ def read_parquet(
     """Read, check and order the images of one file.
 
     name: of the ImageSet. mode: "RGB" or "L" (grey), never converted. size: height = width in pixels.
-    Raises DataError naming file, row and reason where anything differs from what is declared.
+    Raises DataError naming file, row and reason if anything differs from the declaration.
     """
     table = ParquetTable.of(path)
     _check_columns(table, image_column)
     if table.rows != rows:
         raise DataError(f"{path} must have {rows} rows, got {table.rows}; get the file again")
     shape = (rows, size, size, 3 if mode == "RGB" else 1)
-    check_memory(f"{name} as declared", 2 * math.prod(shape), "declare what the file holds")  # twice: put in order
+    check_memory(f"{name} as declared", 2 * math.prod(shape), "declare what the file holds")  # twice: sorting copies
     images = np.empty(shape, np.uint8)
     labels = np.empty(rows, np.int64)
     for row, (png, label) in enumerate(_rows(table, image_column)):
@@ -159,7 +159,7 @@ def _check_columns(table: ParquetTable, image_column: str) -> None:
 
 
 def _rows(table: ParquetTable, image_column: str) -> Iterator[tuple[bytes, object]]:
-    """(PNG bytes, label) of each row; those of some rows in memory at a time."""
+    """Yield (PNG bytes, label) of each row, with only some rows in memory at a time."""
     for batch in table.batches(f"{image_column}.bytes", LABEL_COLUMN):
         pngs = batch.column(image_column).field("bytes").to_pylist()
         yield from zip((png or b"" for png in pngs), batch.column(LABEL_COLUMN).to_pylist(), strict=True)
@@ -179,10 +179,10 @@ def _in_canonical_order(name: str, images: np.ndarray, labels: np.ndarray, class
 def parquet_pictures(paths: Sequence[Path], *, empty: bool = False) -> Pictures:
     """The rows of one or more files, in the given order.
 
-    The images are in the column `image` or `img`, or in the only one that holds binaries. Integers in a column `label`
-    of every file are labels, and their classes are called "0", "1", ... up to the largest; any others are ignored.
+    The images are in the column `image` or `img`, or in the only binary column. If every file has a column `label` of
+    integers, these are the labels, and the classes are called "0", "1", ... up to the largest; else there are none.
     empty: whether a row may be without bytes.
-    Raises DataError naming file, column or row where that is not so.
+    Raises DataError naming file, column or row if a file does not fit this.
     """
     tables = [ParquetTable.of(path) for path in paths]
     columns = [_image_column(table) for table in tables]
@@ -221,7 +221,7 @@ def _has_labels(table: ParquetTable) -> bool:
 
 
 def _labels(table: ParquetTable) -> np.ndarray:
-    """int64 [rows]. Raises DataError naming the first row whose label is none."""
+    """int64 [rows]. Raises DataError naming the first row whose label is missing or out of range."""
     labels = [label for batch in table.batches(LABEL_COLUMN) for label in batch.column(0).to_pylist()]
     for row, label in enumerate(labels):
         if label is None or not 0 <= label < _MOST_CLASSES:

@@ -26,14 +26,14 @@ def prepare(
     validation: int | None = None,
     classes: Sequence[str] | None = None,
 ) -> ImageSplits:
-    """The splits at `size` pixels, the training split cut to `limit` images; the same object where nothing changes.
+    """The splits at `size` pixels, the training split cut to `limit` images; the same object if nothing changes.
 
     size: None = as published. limit: None = all; the test split is never cut, so scores stay comparable.
-    subset_seed: of the draw of those images; None = the first ones. validation: how many of the last images, as they
-    were published, make a validation split before anything else is done; None = there is none. classes: only images of
+    subset_seed: for drawing those images; None = the first ones. validation: how many of the last images, in published
+    order, become a validation split before anything else is done; None = no such split. classes: keep only images of
     these, in every split; None = of all. Names record what was
     done: "cifar10/train[:5000]", "cifar10/train[1000 of seed 0]", "mnist/train@32", "mnist/train without the last 9".
-    Raises DataError where no training image would be left.
+    Raises DataError if no training image would be left.
     """
     train, test, held = splits.train, splits.test, splits.validation
     if validation is not None:
@@ -51,7 +51,7 @@ def prepare(
 
 
 def without_the_last(images: ImageSet, count: int) -> tuple[ImageSet, ImageSet]:
-    """The images without the last `count` of them, and those. Raises DataError where none would be left."""
+    """Split off the last `count` images: (the others, these). Raises DataError if no others would be left."""
     left = len(images) - count
     if left < 1:
         raise DataError(f"{images.name}: of {len(images)} images {count} cannot be left for validation; give fewer")
@@ -61,10 +61,10 @@ def without_the_last(images: ImageSet, count: int) -> tuple[ImageSet, ImageSet]:
 
 
 def drawn(images: ImageSet, limit: int, seed: int | None) -> ImageSet:
-    """`limit` images, as evenly over the classes as their sizes allow, in their order; None as seed = the first ones.
+    """`limit` images, as evenly over the classes as their sizes allow, in their original order.
 
-    seed: of a draw without replacement. The n-th image of every class comes before the (n+1)-th of any, so a smaller
-    limit gives a subset of a larger one. `origin` of the result has their places.
+    seed: of a draw without replacement; None = the first ones. The n-th image of every class comes before the (n+1)-th
+    of any, so a smaller limit gives a subset of a larger one. `origin` of the result holds their indices.
     """
     if limit < 1:
         raise DataError(f"{images.name}: limit must be at least 1 image, got {limit}")
@@ -79,9 +79,9 @@ def drawn(images: ImageSet, limit: int, seed: int | None) -> ImageSet:
 
 
 def only_classes(images: ImageSet, names: Sequence[str]) -> ImageSet:
-    """The images of these classes, which become all there are, in this order.
+    """Only the images of these classes, which become the classes of the set, in this order.
 
-    Raises DataError for a class that there is not, or one without images.
+    Raises DataError for a class that does not exist, or one without images.
     """
     if unknown := [name for name in names if name not in images.classes]:
         there_are = f"; there are {', '.join(images.classes)}" if images.classes else ", which has no classes"
@@ -97,7 +97,7 @@ def only_classes(images: ImageSet, names: Sequence[str]) -> ImageSet:
 
 
 def without(images: ImageSet, some: ImageSet) -> ImageSet:
-    """All images but those that `some` was taken with."""
+    """All images except those that were taken into `some`."""
     kept = torch.ones(len(images), dtype=torch.bool)
     if some.origin is not None:
         kept[some.origin] = False
@@ -105,18 +105,18 @@ def without(images: ImageSet, some: ImageSet) -> ImageSet:
 
 
 def _evenly(labels: Tensor, limit: int) -> Tensor:
-    """The first `limit` places by rank within their class, then by class."""
+    """The first `limit` indices, ordered by rank within their class, then by class."""
     return torch.argsort(_class_rank(labels).mul(int(labels.max()) + 1).add(labels))[:limit]
 
 
 def check_resizing(name: str, count: int, images: ImageSpec, size: int) -> None:
-    """Raise DataError where `count` images at `size` pixels, and a batch of them in float32, do not fit into memory."""
+    """Raise DataError if `count` images at `size` pixels, and a batch of them in float32, do not fit into memory."""
     needed = (count + 4 * min(count, _RESIZE_BATCH)) * images.channels * size**2
     check_memory(f"{name}, {count} images at {size} pixels,", needed, "lower image_size or train_limit")
 
 
 def resized(images: ImageSet, size: int) -> ImageSet:
-    """Bilinear with antialiasing, as Pillow does it, and so torchvision's Resize of a picture; see `resized_pixels`."""
+    """Bilinear with antialiasing, as in Pillow and so in torchvision's Resize of a picture; see `resized_pixels`."""
     if size < 1:
         raise DataError(f"{images.name}: size must be at least 1 pixel, got {size}")
     if images.spec.size == size:
@@ -129,8 +129,8 @@ def resized(images: ImageSet, size: int) -> ImageSet:
 def resized_pixels(pixels: Tensor, size: int) -> Tensor:
     """uint8 [B, C, H, W] -> uint8 [B, C, size, size]: the rule of `resized`, for one batch.
 
-    As Pillow, first across and then down, rounded to bytes after either. In float64, so that rounding falls out alike
-    on every machine.
+    Like Pillow, first horizontally and then vertically, rounded to bytes after each. In float64, so that rounding is
+    the same on every machine.
     """
     return _resized_to(_resized_to(pixels.double(), (pixels.shape[2], size)), (size, size)).to(torch.uint8)
 

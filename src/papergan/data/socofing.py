@@ -1,8 +1,8 @@
-"""SOCOFing, a user's copy: file names and images, split by subject.
+"""A user's copy of SOCOFing: file names and images, split by subject.
 
 Shehu, Ruiz-Garcia, Palade and James 2018 (Sokoto Coventry Fingerprint Dataset, arXiv:1807.10609): 600 subjects, ten
 fingers each; `<subject>__<M or F>_<Left or Right>_<finger>_finger[_<alteration>].BMP`, 96x103 pixels. It may not be
-handed on, so nothing of it is part of this project.
+redistributed, so no part of it is in this project.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Print(NamedTuple):
 
 
 def parse(name: str) -> Print:
-    """The parts of a file name. Raises DataError for one that is not of the data set's form."""
+    """The parts of a file name. Raises DataError for one that does not have the data set's form."""
     found = NAME.fullmatch(name)
     if found is None:
         raise DataError(f"{sanitise(name)} is not named <subject>__<M or F>_<hand>_<finger>_finger[_<alteration>].BMP")
@@ -53,10 +53,10 @@ def parse(name: str) -> Print:
 
 
 def read_socofing(folder: Path, name: str, *, size: int, held_out_subjects: int, altered: bool) -> ImageSplits:
-    """Grey images, cropped at their centre and resized; classes are the ten fingers.
+    """Read grey images, centre-cropped and resized; the classes are the ten fingers.
 
-    held_out_subjects: the last so many subjects are the test split, so that no finger is in both. altered: also the
-    altered prints. Raises DataError where the folder holds no such files, or too few subjects.
+    held_out_subjects: this many subjects, the last ones, form the test split, so that no finger is in both. altered:
+    include the altered prints. Raises DataError if the folder holds no such files, or too few subjects.
     """
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".bmp")
     for path in paths:

@@ -19,7 +19,7 @@ class Sources:
 
     raw: the project's raw folder, the only one that is ever written to. directory: a folder from configuration.
     After those come the folder in the environment variable PAPERGAN_DATA and, if `allow_download`, the split's url.
-    The first place that has the file decides: if that file is wrong, reading it fails; nothing is substituted.
+    The first place that has the file decides: if that file is wrong, reading it fails; no other is substituted.
     """
 
     raw: Path
@@ -27,7 +27,7 @@ class Sources:
     allow_download: bool = False
 
     def find(self, split: ParquetSplit, name: str) -> Path:
-        """The path of the split's file, downloaded if it must and may be. name: for the message, "cifar10/train".
+        """The path of the split's file, downloaded if necessary and allowed. name: for the message, "cifar10/train".
 
         Raises DataError that names every way to provide the file.
         """
@@ -43,9 +43,9 @@ class Sources:
         return self.raw / split.file
 
     def find_path(self, path: str, name: str) -> Path:
-        """The place of a folder or file of images: as given where that is absolute, else below a data folder.
+        """The path of a folder or file of images: as given if absolute, else below a data folder.
 
-        name: for the message. Raises DataError naming where it could be.
+        name: for the message. Raises DataError naming the places where it could be.
         """
         given = Path(path).expanduser()
         places = [given] if given.is_absolute() else [folder / given for folder in self._folders()]
@@ -58,14 +58,14 @@ class Sources:
         raise DataError(f"{what} is no folder or file {where}{absent}")
 
     def _absent(self) -> str:
-        """That the folder of the environment variable does not exist, where that is so."""
+        """A note that the environment variable's folder does not exist, if that is so."""
         folder = folder_from(ENVIRONMENT_VARIABLE)
         if folder is None or folder.is_dir():
             return ""
         return f" (there is no folder {folder}, which {ENVIRONMENT_VARIABLE} names)"
 
     def find_folder(self, folder: str, name: str) -> Path:
-        """The place of a folder of images. name: for the message. Raises DataError naming where it could be."""
+        """The path of a folder of images. name: for the message. Raises DataError naming where it could be."""
         for place in self._folders():
             if (place / folder).is_dir():
                 return place / folder
@@ -76,7 +76,7 @@ class Sources:
         )
 
     def _folders(self) -> list[Path]:
-        """Read anew each time, so that a notebook may set the variable after import. An empty variable is not set."""
+        """Folders to search. The variable is read every time, so a notebook can set it after import; empty is unset."""
         folders = [self.raw, self.directory, folder_from(ENVIRONMENT_VARIABLE)]
         return [folder for folder in folders if folder is not None]
 

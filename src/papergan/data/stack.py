@@ -24,14 +24,14 @@ logger = logging.getLogger(__name__)
 _Item = TypeVar("_Item")
 _Decoded = TypeVar("_Decoded")
 _CHUNK = 256  # images whose bytes are in memory at a time
-_SLICE = 32  # images to one task of a thread: for small ones, a task each would cost as much as the image
+_SLICE = 32  # images per thread task: for small ones, a task each would cost as much as the image
 _MOST_WORKERS = 8
-_PROGRESS_FROM = 2000  # images; fewer are there before a bar could be read
-_RESIZING_BYTES = 10  # for each value of an image that is resized: float64, and bytes before and after
+_PROGRESS_FROM = 2000  # images; fewer are done before a bar could be read
+_RESIZING_BYTES = 10  # for each value of an image being resized: float64, and the bytes before and after
 
 
 class _Survey(NamedTuple):
-    """Summary of all headers. size: of what is decoded. changed: an image is cropped or resized to it.
+    """Summary of all headers. size: of the decoded images. changed: an image is cropped or resized to it.
 
     grey: every image is greyscale. jpegs: how many are JPEG. largest: pixels of the largest image.
     """
@@ -46,7 +46,7 @@ class _Survey(NamedTuple):
 def stack(
     pictures: Pictures, *, name: str, size: int | None, mode: Mode | None, background: Background | None = None
 ) -> ImageSet:
-    """Decode all, in order. name: of the ImageSet, which gets "@size" where an image was cropped or resized.
+    """Decode all pictures, in order. name: of the ImageSet; "@size" is added if an image was cropped or resized.
 
     size, mode, background: as in `read_images`. Raises DataError naming the first image that is damaged or does not
     fit.
@@ -81,7 +81,7 @@ def _survey(pictures: Pictures, name: str, size: int | None, mode: Mode | None) 
                 f"{picture.where} is {header.width}x{header.height}, expected {expected}; "
                 f"give size= to crop and resize every image"
             )
-        if largest == 0:  # of the first: at least so much, and known before a million more headers are read
+        if largest == 0:  # for the first: a lower bound, known before a million more headers are read
             channels = 3 if mode == "RGB" or (mode is None and not header.grey) else 1
             _check_room(name, len(pictures), wanted, channels)
         expected = f"{wanted}x{wanted} like the images before it"
@@ -92,7 +92,7 @@ def _survey(pictures: Pictures, name: str, size: int | None, mode: Mode | None) 
 
 
 def _allocated(name: str, count: int, survey: _Survey, mode: Mode) -> np.ndarray:
-    """Room for uint8 [count, C, size, size]. Raises DataError where decoding would not fit into memory."""
+    """An empty array uint8 [count, C, size, size]. Raises DataError if decoding would not fit into memory."""
     shape = (count, 3 if mode == "RGB" else 1, survey.size, survey.size)
     resizing = _workers() * survey.largest * shape[1] * _RESIZING_BYTES if survey.changed else 0
     _check_room(name, count, survey.size, shape[1], resizing)
@@ -104,7 +104,7 @@ def _check_room(name: str, count: int, size: int, channels: int, beside: int = 0
 
 
 def in_order(pictures: Iterable[Picture], one: Callable[[Picture], _Decoded]) -> Iterator[_Decoded]:
-    """What `one` makes of each, in order, on a few threads: Pillow and torch let go of the interpreter at work."""
+    """Apply `one` to each, on a few threads, results in order: Pillow and torch release the GIL while they work."""
     pending = iter(pictures)
     with ThreadPoolExecutor(_workers()) as pool:
         while chunk := list(islice(pending, _CHUNK)):
@@ -122,6 +122,6 @@ def _workers() -> int:
 
 
 def with_progress(items: Iterable[_Item], total: int, what: str) -> Iterable[_Item]:
-    """A bar on a terminal where there is much to do."""
+    """Show a progress bar on a terminal if there are many items."""
     disable = None if total >= _PROGRESS_FROM else True
     return tqdm(items, total=total, desc=what, unit="image", disable=disable, dynamic_ncols=True)

@@ -1,6 +1,6 @@
-"""Stacked images: random grey images of another data set in the channels of one, whose class is that of each channel.
+"""Stacked images: random grey images of another data set as the channels of one, whose class combines theirs.
 
-Stacked MNIST has three digits in three channels, and so 1 000 classes, "0+0+0" to "9+9+9", which are modes that can be
+Stacked MNIST has three digits in three channels, hence 1 000 classes, "0+0+0" to "9+9+9", which are modes that can be
 counted. Source: Srivastava et al. 2017 (VEEGAN), arXiv:1705.07761, section 5.2; Lin et al. 2018 (PacGAN),
 arXiv:1712.04086, section 4.2.
 """
@@ -26,14 +26,14 @@ def stacked_classes(single: Sequence[str]) -> tuple[str, ...]:
 
 
 def single_classes(classes: Sequence[str]) -> tuple[str, ...]:
-    """The classes of one channel, where these are all their combinations; else ()."""
+    """The classes of one channel, if these are all combinations of them; else ()."""
     single = tuple(dict.fromkeys(name.rpartition(JOINT)[2] for name in classes))
     alike = len(classes) == len(single) ** CHANNELS > 1 and tuple(classes) == stacked_classes(single)
     return single if alike else ()
 
 
 def stacked(single: ImageSet, count: int, *, seed: int, name: str) -> ImageSet:
-    """`count` stacked images, each channel an image of `single` drawn evenly with replacement, by `seed` and `name`.
+    """`count` stacked images, each channel an image of `single` drawn uniformly with replacement, by `seed` and split.
 
     Raises DataError unless `single` is grey and has classes.
     """

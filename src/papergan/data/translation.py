@@ -1,4 +1,4 @@
-"""The input images of a translation, as a recipe declares them: made from the data set's images, or another domain."""
+"""Input images of a translation: made from the data set's images, paired with them by name, or of another domain."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ ClassNames = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
 
 
 class Degradation(StrictModel, ABC):
-    """The base class of inputs that are made from the data set's own images, so that they are pairs."""
+    """Base class of inputs made from the data set's own images, with which they therefore form pairs."""
 
     @abstractmethod
     def of(self, images: Tensor, purpose: str) -> Tensor:
-        """uint8 [N, C, S, S] -> uint8 inputs. purpose: for random numbers, the split. Raises ValueError for a size."""
+        """uint8 [N, C, S, S] -> uint8 inputs. purpose: of random numbers, the split. Raises ValueError for a size."""
 
     @property
     @abstractmethod
     def described(self) -> str:
-        """In words, for names of sets."""
+        """A description in words, for the names of sets."""
 
     def generator(self, seed: int, purpose: str) -> torch.Generator:
         """Random numbers on the host, a function of (seed, purpose)."""
@@ -96,7 +96,7 @@ class Blurred(Degradation):
 
 
 class Noisy(Degradation):
-    """Gaussian noise. deviation: in grey levels of 255; seed: of its draw."""
+    """Gaussian noise. deviation: in grey levels of 255; seed: of the noise."""
 
     kind: Literal["noisy"]
     deviation: Annotated[float, Field(gt=0.0, le=255.0)] = 25.0
@@ -111,7 +111,7 @@ class Noisy(Degradation):
 
 
 class Masked(Degradation):
-    """A square hole, its mask as one more channel. hole: pixels. place: of the hole, drawn with `seed` where random."""
+    """A square hole, with its mask as one more channel. hole: pixels. place: of the hole; `seed` draws a random one."""
 
     kind: Literal["masked"]
     hole: Size = 16
@@ -137,7 +137,7 @@ class Domain(StrictModel):
 
 
 class Pairs(StrictModel):
-    """Images that belong to those of the recipe's own folder or zip file by their names. dataset: a path of as many."""
+    """Images paired by name with those of the recipe's own folder or zip file. dataset: a path with as many images."""
 
     kind: Literal["pairs"]
     dataset: Annotated[str, Field(min_length=1)]
@@ -150,9 +150,9 @@ InputSettings = Annotated[
 
 
 def input_spec(settings: InputSettings, images: ImageSpec, domain: ImageSpec | None) -> ImageSpec:
-    """What the generator gets for images of this kind. domain: of the other data set, for `Domain` and `Pairs`.
+    """The spec of the generator's inputs for images of this kind.
 
-    Raises DataError where the two do not fit.
+    domain: of the other data set, for `Domain` and `Pairs`. Raises DataError if the two do not fit.
     """
     if isinstance(settings, Pairs):
         assert domain is not None
@@ -177,7 +177,7 @@ def with_inputs(
 ) -> ImageSplits:
     """The splits with their input images. domain: loads another domain, or pairs, at the size of these images.
 
-    Raises DataError where they do not fit.
+    Raises DataError if they do not fit.
     """
     if isinstance(settings, Domain):
         other = domain(settings)

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class FolderDataset(AbstractDataset[NoReturn, T], Generic[T]):
-    """Loads what reads and writes in a folder, which need not exist yet. saved_by: for the message."""
+    """Loads an object that reads and writes in a folder, which need not exist yet. saved_by: for the message."""
 
     saved_by: ClassVar[str]
 
@@ -36,9 +36,9 @@ class FolderDataset(AbstractDataset[NoReturn, T], Generic[T]):
 
 
 class CopiedFolderDataset(FolderDataset[T], Generic[T]):
-    """A folder whose files are copied to other storage as well.
+    """A folder whose files are also copied to other storage.
 
-    remote: the arguments of a RemoteCopy; None or without a URL is nowhere.
+    remote: the arguments of a RemoteCopy; without them or their URL, nothing is copied.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class CopiedFolderDataset(FolderDataset[T], Generic[T]):
 class VersionedDataset(AbstractVersionedDataset[T, T], Generic[T]):
     """A file or folder, or one per version.
 
-    "Exists" means there and whole, so Kedro's `--only-missing-outputs` is safe.
+    "Exists" means present and whole, so Kedro's `--only-missing-outputs` is safe.
     """
 
     def __init__(
@@ -66,18 +66,18 @@ class VersionedDataset(AbstractVersionedDataset[T, T], Generic[T]):
 
     @abstractmethod
     def _check_at(self, path: Path) -> None:
-        """Raise a PaperganError where what lies at `path` is damaged."""
+        """Raise a PaperganError if the content at `path` is damaged."""
 
     @property
     def path(self) -> Path:
-        """The newest version there is. Raises VersionNotFoundError where there is none."""
+        """The path of the newest version. Raises VersionNotFoundError if there is none."""
         return Path(self._get_load_path())
 
     @property
     def later_version(self) -> str | None:
-        """The newest version there is, if its name comes after that of the version that this run saves.
+        """The newest version, if its name sorts after the version that this run saves.
 
-        Kedro loads the newest by name: after a clock was set back, it would go on loading the older results.
+        Kedro loads the newest by name: after a clock was set back, it would keep loading the older results.
         """
         mine = self.resolve_save_version()
         newest = max(self.list_versions(full_path=False), default="") if mine is not None else ""
@@ -95,7 +95,7 @@ class VersionedDataset(AbstractVersionedDataset[T, T], Generic[T]):
 
 
 class AtomicFileDataset(VersionedDataset[T], Generic[T]):
-    """One file, or one per version. most: bytes that are read; None = what fits into the memory that is available."""
+    """One file, or one per version. most: limit of bytes to read; None = as many as fit into the available memory."""
 
     most: ClassVar[int | None] = None
 
@@ -104,10 +104,10 @@ class AtomicFileDataset(VersionedDataset[T], Generic[T]):
 
     @abstractmethod
     def _decode(self, content: bytes, path: Path) -> T:
-        """path: for the message. Raises a PaperganError, in one line, for what `_encode` did not write."""
+        """path: for the message. Raises a PaperganError, in one line, for content that `_encode` did not write."""
 
     def _check(self, content: bytes, path: Path) -> None:
-        """Raise a PaperganError where the content is damaged: what can be decoded is not."""
+        """Raise a PaperganError if the content is damaged; by default, if it cannot be decoded."""
         self._decode(content, path)
 
     def load(self) -> T:
@@ -121,10 +121,10 @@ class AtomicFileDataset(VersionedDataset[T], Generic[T]):
 
 
 def is_whole(path: Path, check: Callable[[], object]) -> bool:
-    """Whether `check` raises no PaperganError; the reason is logged, since Kedro then makes the file again."""
+    """Whether `check` raises no PaperganError; the reason is logged, since Kedro then regenerates the file."""
     try:
         check()
-    except MemoryShortError:  # no damage of the file
+    except MemoryShortError:  # the file is not damaged
         raise
     except PaperganError as error:
         reason = str(error).removeprefix(f"{path} ").removeprefix("is damaged: ")
@@ -134,10 +134,10 @@ def is_whole(path: Path, check: Callable[[], object]) -> bool:
 
 
 def read_bytes(path: Path, most: int | None = None) -> bytes:
-    """All of a regular file. most: bytes; None = what fits into the memory that is available.
+    """Read all of a regular file. most: bytes; None = as many as fit into the available memory.
 
-    Raises StorageError where the disk does not give it, where it is larger, and where something else is there;
-    MemoryShortError where the memory does not suffice.
+    Raises StorageError if it cannot be read, is larger, or is not a regular file; MemoryShortError if the memory does
+    not suffice.
     """
     try:
         return read_into_memory(path) if most is None else read_regular(path, most=most)
@@ -148,5 +148,5 @@ def read_bytes(path: Path, most: int | None = None) -> bytes:
 
 
 def read_text(path: Path) -> str:
-    """A document for people; bytes that are no UTF-8 are replaced. Raises what `read_bytes` raises."""
+    """Read a document for people; bytes that are not UTF-8 are replaced. Raises as `read_bytes` does."""
     return read_bytes(path, DOCUMENT_BYTES).decode(errors="replace")

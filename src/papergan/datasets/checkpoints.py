@@ -13,7 +13,7 @@ from papergan.training.checkpoint_files import CHECKPOINT, manifest_at, steps_am
 
 
 class CheckpointFolder:
-    """The checkpoints of one experiment, one folder per recipe. remote: where they are copied to; None is nowhere."""
+    """The checkpoints of one experiment, one folder per recipe. remote: where they are copied to; None = nowhere."""
 
     def __init__(self, folder: Path, remote: RemoteCopy | None = None) -> None:
         self.folder, self.remote = folder, remote
@@ -26,7 +26,7 @@ class CheckpointFolder:
 
 
 class CopiedCheckpointStore(CheckpointStore):
-    """Checkpoints that are copied to other storage as they are saved, and come from there where it has newer ones."""
+    """Checkpoints that are copied to other storage as they are saved, and fetched from it if it has newer ones."""
 
     def __init__(self, folder: Path, fingerprint: str, keep: int, remote: RemoteCopy) -> None:
         super().__init__(folder, fingerprint, keep)
@@ -57,7 +57,7 @@ class CopiedCheckpointStore(CheckpointStore):
             self.remote.remove(self.folder / name)
 
     def _fetch(self) -> None:
-        """Fetch the copies where they are further than what is here."""
+        """Fetch the copies if they are further along than the local checkpoints."""
         there = self._copies()
         if max(steps_among(there), default=-1) > max(self.steps(), default=-1):
             for name in there:
@@ -67,7 +67,7 @@ class CopiedCheckpointStore(CheckpointStore):
         return self._files(self.remote.names(self.folder))
 
     def _files(self, names: Iterable[str]) -> list[str]:
-        """Those of checkpoints among names, manifests last: a checkpoint exists once its manifest does."""
+        """The names of checkpoint files among these, manifests last: a checkpoint exists once its manifest does."""
         kept = [name for name in names if CHECKPOINT.fullmatch(name) or name == self.images_note.name]
         return sorted(kept, key=lambda name: (name.endswith(".json"), name))
 

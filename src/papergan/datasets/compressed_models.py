@@ -1,4 +1,4 @@
-"""Compressed generators as a Kedro dataset: a model folder for each, with its ONNX file beside the weights."""
+"""Compressed generators as a Kedro dataset: a model folder for each, with its ONNX file next to the weights."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ ONNX = "model.onnx"
 
 @dataclass(frozen=True, eq=False)
 class CompressedFiles:
-    """What is stored of a variant. model: None where only ONNX Runtime runs it; onnx: None where only torch does."""
+    """The stored forms of a variant. model: None if only ONNX Runtime runs it; onnx: None if only torch does."""
 
     model: StoredModel | None
     onnx: bytes | None
 
 
 class CompressedModelsDataset(AbstractDataset[Mapping[str, CompressedFiles], dict[str, CompressedFiles]]):
-    """One folder per variant, by its name; what an earlier run saved under other names stays.
+    """One folder per variant, by its name; variants that an earlier run saved under other names are kept.
 
-    Of an earlier variant of the same name nothing stays, in the one form or the other.
+    An earlier variant of the same name is replaced completely, in both forms.
     """
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:

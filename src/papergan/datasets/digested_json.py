@@ -1,4 +1,4 @@
-"""JSON with a digest of its content, so that a flipped bit is found before its numbers go into a table."""
+"""JSON with a digest of its content, so that a flipped bit is detected before its numbers go into a table."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KEY = "sha256"
 
 
 def encode_with_digest(document: Mapping[str, Any]) -> bytes:
-    """`document` as JSON with one more key, "sha256": of the canonical JSON of all the others.
+    """`document` as JSON with one more key, "sha256": the digest of the canonical JSON of all others.
 
     Raises EvaluationError for a number that is NaN or infinite: it would be neither JSON nor a score.
     """
@@ -37,9 +37,9 @@ def encode_with_digest(document: Mapping[str, Any]) -> bytes:
 
 
 def decode_with_digest(content: bytes, path: Path, remedy: str) -> dict[str, Any]:
-    """The document that `encode_with_digest` got. path, remedy: for the message, which ends with what to do.
+    """The document that was given to `encode_with_digest`. path, remedy: for the message, which ends with what to do.
 
-    Raises EvaluationError where it is no JSON, has no digest, or is damaged, be it by one bit.
+    Raises EvaluationError if it is not JSON, has no digest, or is damaged, even by one bit.
     """
     try:
         document = json.loads(content)
@@ -55,13 +55,13 @@ def decode_with_digest(content: bytes, path: Path, remedy: str) -> dict[str, Any
 
 
 def _digest(document: Mapping[str, Any]) -> str:
-    """SHA-256, hexadecimal. The same for equal documents: Python writes a float as the shortest text that is it."""
+    """SHA-256, hexadecimal. Equal for equal documents: Python writes a float as the shortest text that restores it."""
     canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 class DigestedJSONDataset(AtomicFileDataset[T], Generic[T]):
-    """One JSON document with its digest. what, remedy: for the message, what it should hold and what to do."""
+    """One JSON document with its digest. what, remedy: for messages, what it should hold and what to do."""
 
     what: str
     remedy: str
@@ -93,7 +93,7 @@ class DigestedJSONDataset(AtomicFileDataset[T], Generic[T]):
 
 
 class ModelDataset(DigestedJSONDataset[Any]):
-    """An object of a pydantic model as JSON, or, where `key` is given, a tuple of them as {key: [...]}.
+    """An instance of a pydantic model as JSON, or, if `key` is given, a tuple of instances as {key: [...]}.
 
     model: a class of this project, "papergan.evaluation.scorecard.ImageScores". what, remedy: for the message.
     """
@@ -125,7 +125,7 @@ class ModelDataset(DigestedJSONDataset[Any]):
 
 
 def _own_model(name: str) -> type[BaseModel]:
-    """Raises DatasetError for anything but a pydantic model of this project: no other code is run by a catalog."""
+    """The class. Raises DatasetError for all but pydantic models of this project: a catalog runs no other code."""
     try:
         model = load_obj(name) if name.startswith("papergan.") else None
     except (ImportError, AttributeError):

@@ -1,4 +1,4 @@
-"""The feature cache: classifiers, features and scores of real images, kept by what they were made from."""
+"""The feature cache: classifiers, features and scores of real images, keyed by what they were computed from."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from papergan.weights import Weights, decode, encode
 
 logger = logging.getLogger(__name__)
 
-UNFINISHED = "unfinished-"  # begins the names of files of UnfinishedWork
+UNFINISHED = "unfinished-"  # prefix of the file names of UnfinishedWork
 
 
 class FeatureCache:
-    """Weights in a folder, each named by a digest of everything that decides them, and checked by its own digest.
+    """Weights in a folder, each named by a digest of everything that determines them, and checked by its own digest.
 
-    remote: where they are copied to, and taken from where they are not in the folder; None is nowhere.
+    remote: where they are copied to, and fetched from if they are not in the folder; None = nowhere.
     """
 
     def __init__(self, folder: Path, remote: RemoteCopy | None = None) -> None:
         self.folder, self.remote = folder, remote
 
     def get_or_compute(self, kind: str, made_from: Mapping[str, object], make: Callable[[], Weights]) -> Weights:
-        """What was made from exactly this before, else what `make` makes now.
+        """The stored result for exactly these values, else the result of `make`, which is then stored.
 
-        kind: first part of the file's name. made_from: plain values. A damaged file is logged and made anew.
+        kind: first part of the file's name. made_from: plain values. A damaged file is logged and recomputed.
         """
         path = self.path_of(kind, made_from)
         if (kept := self._kept(path, kind)) is not None:
@@ -48,7 +48,7 @@ class FeatureCache:
         return made if kept is None else kept
 
     def _kept(self, path: Path, kind: str) -> Weights | None:
-        """What is in the folder, else what is in its copy; a damaged copy is removed."""
+        """The result stored in the folder, else in its copy; a damaged copy is removed."""
         if (kept := _read(path, f"{kind}: made")) is not None or self.remote is None or not self.remote.fetch(path):
             return kept
         if (kept := _read(path, f"{kind}: made")) is None:
@@ -56,13 +56,13 @@ class FeatureCache:
         return kept
 
     def path_of(self, kind: str, made_from: Mapping[str, object]) -> Path:
-        """The path of the file of what is made from this."""
+        """The path of the file for the result of these values."""
         identity = json.dumps({"kind": kind, **made_from}, sort_keys=True)
         return self.folder / f"{kind}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.safetensors"
 
 
 class SharedFeatureCache(FeatureCache):
-    """A cache that several processes fill at once: what one of them is making the others wait for."""
+    """A cache that several processes fill at once: while one computes a result, the others wait for it."""
 
     def get_or_compute(self, kind: str, made_from: Mapping[str, object], make: Callable[[], Weights]) -> Weights:
         path = self.path_of(kind, made_from)
@@ -78,9 +78,9 @@ class SharedFeatureCache(FeatureCache):
 
 @dataclass(frozen=True)
 class UnfinishedWork:
-    """Saved state of minutes of work, so that a stopped run can go on: one file beside `finished`, the work's result.
+    """Saved state of work that takes minutes, so that a stopped run can resume: a file next to `finished`, the result.
 
-    Two processes that do the same work may write it in turn: what they write is the state of one and the same work.
+    Two processes doing the same work may write it in turn: both write states of the same computation.
     """
 
     finished: Path
@@ -90,11 +90,11 @@ class UnfinishedWork:
         return self.finished.with_name(UNFINISHED + self.finished.name)
 
     def load(self) -> Weights | None:
-        """The newest state; None where there is none, or it is damaged, which is logged."""
+        """The newest state; None if there is none, or it is damaged, which is logged."""
         return _read(self.path, "begun")
 
     def save(self, state: Weights) -> None:
-        """Save the state, in place of the one before. Raises StorageError where the disk does not allow it."""
+        """Save the state, replacing the previous one. Raises StorageError if the disk does not allow it."""
         write_whole(self.path, encode(state))
 
     def remove(self) -> None:
@@ -113,7 +113,7 @@ class FeatureCacheDataset(CopiedFolderDataset[FeatureCache]):
 
 
 def _read(path: Path, what: str) -> Weights | None:
-    """The weights; None where there are none, or damaged ones, which is logged. what: is done anew."""
+    """The weights; None if there are none, or damaged ones, which is logged. what: the work to be repeated."""
     if not path.exists():
         return None
     try:

@@ -1,4 +1,4 @@
-"""The training history as CSV: a line per step that was reported or evaluated."""
+"""The training history as CSV: a line per report and a line per evaluation."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ BEYOND = "beyond the last column"
 class HistoryDataset(AtomicFileDataset[History]):
     """A History as CSV. Columns: kind ("losses" or "metrics"), step, epoch, images, then every number by name.
 
-    It has no digest, since its numbers are drawn and go into no table; a file that is cut within a line is
-    noticed. Raises EvaluationError for anything else.
+    It has no digest, since its numbers are plotted and go into no table; a file that is cut off within a line is
+    detected. Raises EvaluationError for anything else.
     """
 
     most = DOCUMENT_BYTES
@@ -57,6 +57,6 @@ class HistoryDataset(AtomicFileDataset[History]):
 
 
 def _numbers(line: dict[str, str]) -> Row:
-    """Raises ValueError, TypeError or OverflowError for a line that is too long, too short or no numbers."""
+    """Parse a line. Raises ValueError, TypeError or OverflowError if it is too long, too short or not numeric."""
     row = {name: float(text) for name, text in line.items() if text != ""}
     return row | {name: int(row[name]) for name in ("step", "images")} | {"epoch": row["epoch"]}

@@ -14,9 +14,9 @@ from papergan.data.sources import Sources
 class ImageLibraryDataset(AbstractDataset[NoReturn, ImageLibrary]):
     """Loads an ImageLibrary.
 
-    raw: the project's folder of raw files. decoded: where decoded copies are kept. directory: a further folder to look
-    for raw files in. allow_download: whether files may be fetched from their declared address. datasets: declarations
-    by name, see `papergan.data.declarations`.
+    raw: the project's folder of raw files. decoded: where decoded copies are kept. directory: another folder to search
+    for raw files. allow_download: whether files may be fetched from their declared address. datasets: declarations by
+    name, see `papergan.data.declarations`.
     """
 
     def __init__(

@@ -18,7 +18,7 @@ from papergan.errors import DataError
 
 
 class _Facts(BaseModel):
-    """A split in a pointer; other keys are for people. origin: `ImageSet.origin`."""
+    """A split in a pointer; other keys are for human readers. origin: `ImageSet.origin`."""
 
     name: str
     digest: Sha256
@@ -40,10 +40,10 @@ class _Pointer(BaseModel):
 
 
 class ImageSplitsDataset(DigestedJSONDataset[Any]):
-    """A small JSON at `filepath` that names the splits by digest; the images lie in `store`, once per content.
+    """A small JSON file at `filepath` that names the splits by digest; the images are in `store`, once per content.
 
-    Loading checks every digest, that of the pointer as well. Raises EvaluationError where the pointer is damaged,
-    DataError where an image file is.
+    Loading checks every digest, including the pointer's. Raises EvaluationError if the pointer is damaged, DataError if
+    an image file is.
     """
 
     what, remedy = "pointer to images", "ingest again"
@@ -53,14 +53,14 @@ class ImageSplitsDataset(DigestedJSONDataset[Any]):
         self._store = Path(store)
 
     def files(self) -> set[Path]:
-        """The image files that the pointer names. Raises EvaluationError or StorageError where it cannot be read."""
+        """The image files that the pointer names. Raises EvaluationError or StorageError if it cannot be read."""
         pointer = super()._decode(read_bytes(self.path, self.most), self.path)
         splits = [pointer.train, pointer.test, pointer.validation]
         splits += [] if pointer.inputs is None else [pointer.inputs.train, pointer.inputs.test]
         return {self._file(facts.digest) for facts in splits if facts is not None}
 
     def _encode(self, data: ImageSplits) -> bytes:
-        """Saves the images first."""
+        """Save the images, then encode the pointer."""
         for images in (data.train, data.test, data.validation):
             if images is not None and not _holds(self._file(images.digest), images):
                 save_image_set(self._file(images.digest), images)
@@ -109,7 +109,7 @@ class ImageSplitsDataset(DigestedJSONDataset[Any]):
 
 
 def _holds(path: Path, images: ImageSet) -> bool:
-    """Whether the file holds these images, whole. If not they are written, so that ingesting again repairs a store."""
+    """Whether the file holds these images, whole. If not, they are written, so ingesting again repairs a store."""
     try:
         return load_image_set(path).digest == images.digest
     except DataError:

@@ -14,7 +14,7 @@ from papergan.inference.model_folder import CARD, StoredModel, read_model, write
 class ModelFolderDataset(VersionedDataset[StoredModel]):
     """A folder of model.safetensors, config.json and README.md, which `papergan.load` reads without Kedro.
 
-    Raises CheckpointError where a part is missing or damaged, be it by one bit.
+    Raises CheckpointError if a part is missing or damaged, even by one bit.
     """
 
     def load(self) -> StoredModel:
@@ -32,7 +32,7 @@ class ModelFolderDataset(VersionedDataset[StoredModel]):
 
 
 class ModelFoldersDataset(VersionedDataset[Mapping[str, StoredModel]]):
-    """Model folders by name, below one folder. Those that an earlier run wrote and this one did not stay there."""
+    """Model folders by name, below one folder. Folders that only an earlier run wrote are kept."""
 
     def load(self) -> dict[str, StoredModel]:
         return {folder.name: read_model(folder) for folder in sorted(self.path.iterdir()) if folder.is_dir()}

@@ -64,7 +64,7 @@ class PageDataset(AbstractDataset[Page, Page]):
             write_whole(self.file(kind), text.encode())
 
     def preview(self) -> HTMLPreview:
-        """The page for Kedro-Viz, which takes line breaks, underscores and stars for Markdown, and runs no script."""
+        """The page for Kedro-Viz, which treats line breaks, underscores and stars as Markdown, and runs no scripts."""
         body = re.sub(r"<script>.*?</script>", "", read_text(self.file("html")), flags=re.DOTALL)
         body = re.sub(r"\s*\n\s*", " ", body)
         return HTMLPreview(re.sub(r">[^<]+<", lambda found: found[0].translate(LITERAL), body))

@@ -1,4 +1,4 @@
-"""Pictures as PNG or GIF, which are looked at and never loaded; damaged ones are made again all the same."""
+"""Pictures as PNG or GIF, which are viewed but never loaded; damaged ones are regenerated nevertheless."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ImagePreview = NewType("ImagePreview", str)  # Kedro-Viz goes by this name
 class PictureDataset(AtomicFileDataset["Figure | ImageGrid | Animation"]):
     """A matplotlib figure or an ImageGrid as PNG, with its caption in its text chunks, or an Animation as GIF.
 
-    It exists where every chunk or frame is whole. scale: pixels of a grid per pixel of an image, nearest neighbour.
+    It exists if every chunk or frame is whole. scale: pixels of a grid per pixel of an image, nearest neighbour.
     side: pixels that the images of an animation are enlarged to, by a whole factor; larger ones stay as they are.
     """
 
@@ -62,7 +62,7 @@ class PictureDataset(AtomicFileDataset["Figure | ImageGrid | Animation"]):
             raise EvaluationError(f"{path} is no whole PNG: {damage}; draw it again")
 
     def caption(self) -> str:
-        """The caption of the newest grid. Raises EvaluationError where the picture is damaged."""
+        """The caption of the newest grid. Raises EvaluationError if the picture is damaged."""
         from PIL import Image
 
         path = self.path
@@ -75,12 +75,12 @@ class PictureDataset(AtomicFileDataset["Figure | ImageGrid | Animation"]):
             raise EvaluationError(f"{path} is no picture ({type(error).__name__}); draw it again") from error
 
     def preview(self) -> ImagePreview:
-        """The picture for Kedro-Viz; browsers go by the content, so a GIF moves."""
+        """The picture for Kedro-Viz; browsers go by the content, so a GIF is animated."""
         return ImagePreview(base64.b64encode(read_bytes(self.path)).decode())
 
 
 def _check_gif(content: bytes, path: Path) -> None:
-    """Raise EvaluationError for a GIF that is cut. It has no checksums: a pixel of another colour is not noticed."""
+    """Raise EvaluationError for a truncated GIF. It has no checksums: a pixel of another colour is not detected."""
     from PIL import Image
 
     try:

@@ -22,9 +22,9 @@ from papergan.weights import Weights
 def cached_features(
     cache: FeatureCache, extractor: ExtractorFacts, name: str, digest: str, count: int, look: Callable[[], Weights]
 ) -> ImageFeatures:
-    """`count` images with this digest as this extractor sees them: from the cache, else what `look` returns now.
+    """The features by this extractor of `count` images with this digest: from the cache, else from `look`.
 
-    Raises EvaluationError where something else lies in its place.
+    Raises EvaluationError if the cached file holds something else.
     """
     key = _cache_key(extractor, name, digest, count)
     found = cache.get_or_compute(*key, look)
@@ -76,11 +76,11 @@ _POINTER = TypeAdapter(dict[str, _Entry])
 
 
 class ReferencesDataset(DigestedJSONDataset[Any]):
-    """A JSON at `filepath`: extractors, floors, and sets of images by digest.
+    """A JSON file at `filepath`: extractors, floors, and sets of images by digest.
 
-    The features themselves lie in the cache at `cache`, once per images and extractor.
+    The features themselves are in the cache at `cache`, once per set of images and extractor.
 
-    Raises EvaluationError where the file is damaged, or the cache has lost what it points to.
+    Raises EvaluationError if the file is damaged, or the cache has lost the features that it points to.
     """
 
     what, remedy = "reference", "build it again"

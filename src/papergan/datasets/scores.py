@@ -1,4 +1,4 @@
-"""Datasets of score cards: of one run, and the newest of every run; and of the first samples of those runs."""
+"""Datasets of score cards, of one run and the newest of every run, and of the first samples of those runs."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class ScoreCardDataset(DigestedJSONDataset[ScoreCard]):
 
 
 class ScoreCardsDataset(FolderDataset[dict[str, ScoreCard]]):
-    """Loads the newest card of every experiment, data set, variant of the recipe and seed, by `ScoreCard.run`, the
-    oldest first.
+    """Loads the newest score card of every run, by `ScoreCard.run`, the oldest first.
 
-    filepath: the folder that holds <experiment>/scores.json/<version>/scores.json. models: the one that holds the
-    generators, <experiment>/generator.safetensors/<version>/generator.safetensors; where that of a card is there, it
-    must be the one that was scored. A card that cannot be read, or is of another generator than lies there, is named
-    in a warning, and the one before it is taken.
+    A run is one experiment, data set, variant of the recipe and seed. filepath: the folder that holds
+    <experiment>/scores.json/<version>/scores.json. models: the folder that holds the generators,
+    <experiment>/generator.safetensors/<version>/generator.safetensors; if a card's generator is there, it must be the
+    one that was scored. A card that cannot be read, or that belongs to another generator than the one there, is named
+    in a warning, and the card before it is used.
     """
 
     saved_by = "each experiment saves its own score card"
@@ -68,7 +68,7 @@ class ScoreCardsDataset(FolderDataset[dict[str, ScoreCard]]):
         return dict(reversed(newest.items()))
 
     def _check_generator(self, card: ScoreCard, path: Path) -> None:
-        """Raise EvaluationError where the generator is not the one scored. Its tensors are hashed anew."""
+        """Raise EvaluationError if the generator is not the one scored. Its tensors are hashed again."""
         experiment, version = path.parents[2].name, path.parent.name
         generator = self._models / experiment / GENERATOR / version / GENERATOR
         if not generator.exists():  # scored in a later session than trained, or removed to save room
@@ -85,7 +85,7 @@ class ScoreCardsDataset(FolderDataset[dict[str, ScoreCard]]):
 
 
 class SampleStripsDataset(FolderDataset[dict[str, bytes]]):
-    """Loads the top of the newest sample grid of every run, as PNG, by `ScoreCard.run`; of those that have one.
+    """Loads the top of the newest sample grid of every run that has one, as PNG, by `ScoreCard.run`.
 
     filepath: the folder that holds <experiment>/scores.json/<version>/ and <experiment>/samples.png/<version>/.
     """
@@ -108,6 +108,6 @@ class SampleStripsDataset(FolderDataset[dict[str, bytes]]):
 
 
 def _score_cards(folder: Path) -> list[Path]:
-    """The files of all score cards, the newest first; not those of tools, which score images and no runs."""
+    """The files of all score cards, the newest first, except those of tools, which score images, not runs."""
     found = [path for path in folder.glob(f"*/{FILE}/*/{FILE}") if path.parents[2].name not in TOOLS]
     return sorted(found, key=lambda path: path.parent.name, reverse=True)

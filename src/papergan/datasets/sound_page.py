@@ -18,7 +18,7 @@ INDEX = "index.html"
 class SoundPageDataset(VersionedDataset[SoundPage]):
     """A folder of WAV files and index.html, which plays them and is written last.
 
-    Files that the page before had, and this one has not, are removed.
+    Files of the previous page that this one does not have are removed.
     """
 
     def save(self, data: SoundPage) -> None:

@@ -17,7 +17,7 @@ SPLITS = ("train", "test")
 
 
 class SoundSplitsDataset(AtomicFileDataset[SoundSplits]):
-    """SoundSplits as safetensors. Raises DataError where a sound, a label or the rate is another than was saved."""
+    """SoundSplits as safetensors. Raises DataError if a sound, a label or the rate differs from what was saved."""
 
     def _encode(self, data: SoundSplits) -> bytes:
         tensors: dict[str, Tensor] = {}

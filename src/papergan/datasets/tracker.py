@@ -1,4 +1,4 @@
-"""The tracker of an experiment as a Kedro dataset: what a node that trains reports to."""
+"""The tracker of an experiment, to which training nodes report, as a Kedro dataset."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from papergan.tracking.tracker import active_trackers
 
 
 class TrackerDataset(AbstractDataset[NoReturn, Tracker]):
-    """Loads the tracker of the open MLflow run of `name`; one that keeps nothing where there is none."""
+    """Loads the tracker of the open MLflow run of `name`, or one that records nothing if there is no such run."""
 
     def __init__(self, *, name: str, metadata: dict[str, Any] | None = None) -> None:
         self.name, self.metadata = name, metadata

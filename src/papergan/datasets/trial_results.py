@@ -1,4 +1,4 @@
-"""Stores of the results of trials: the node that runs the trials looks up what there is, and adds to it."""
+"""Stores of trial results: the node that runs the trials looks up existing results and adds new ones."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ S = TypeVar("S", bound=TensorRecord)
 class TrialStore(ABC, Generic[E]):
     """Results in one folder, by the key of their trial.
 
-    checkpoints: of trials that are not finished; those of a trial go when its result is kept. remote: where results and
-    checkpoints are copied to, and taken from where they are not here; None is nowhere.
+    checkpoints: folder for unfinished trials; those of a trial are deleted when its result is stored. remote: where
+    results and checkpoints are copied to, and fetched from if they are not here; None = nowhere.
     """
 
     def __init__(self, folder: Path, checkpoints: Path, remote: RemoteCopy | None = None) -> None:
         self.folder, self.checkpoints, self.remote = folder, CheckpointFolder(checkpoints, remote), remote
 
     def find(self, key: str) -> E | None:
-        """The result of a trial; None where it is not finished, or damaged, which is logged.
+        """The result of a trial; None if it is not finished, or damaged, which is logged.
 
-        Raises StorageError where the storage of copies does not answer.
+        Raises StorageError if the storage of copies does not answer.
         """
         *others, last = self._paths(key)
         if self.remote is not None and not last.exists() and self.remote.has(last):
@@ -62,7 +62,7 @@ class TrialStore(ABC, Generic[E]):
             return None
 
     def keep(self, key: str, result: E) -> None:
-        """Keep a result for good."""
+        """Store a result permanently, and delete the checkpoints of its trial."""
         self._save(key, result)
         if self.remote is not None:
             for path in filter(Path.exists, self._paths(key)):
@@ -71,18 +71,18 @@ class TrialStore(ABC, Generic[E]):
 
     @abstractmethod
     def _paths(self, key: str) -> list[Path]:
-        """The files of a result; the last is the last to be written, and makes the others count."""
+        """The files of a result; the last one is written last, and only then does the result count."""
 
     @abstractmethod
     def _save(self, key: str, result: E) -> None: ...
 
     @abstractmethod
     def _clear(self, key: str, result: E) -> None:
-        """Delete the checkpoints of a trial whose result is kept."""
+        """Delete the checkpoints of a trial whose result is stored."""
 
     @abstractmethod
     def _load(self, key: str) -> E | None:
-        """None where there is none. Raises PaperganError or DatasetError where it is damaged."""
+        """The result; None if there is none. Raises PaperganError or DatasetError if it is damaged."""
 
 
 class ExperimentTrialStore(TrialStore[TrialResult]):
@@ -142,9 +142,9 @@ class FileTrialStore(TrialStore[R]):
 
     @contextmanager
     def unfinished(self, key: str) -> Iterator[CheckpointStore]:
-        """The checkpoints of a trial, which no other process trains meanwhile.
+        """The checkpoints of a trial, which no other process can train inside the block.
 
-        Raises CheckpointError where another process trains it.
+        Raises CheckpointError if another process is training it.
         """
         store = self.checkpoints.open(key)
         with store.reserve():
@@ -224,7 +224,7 @@ KINDS: dict[str, type[AnyTrialStore]] = {
 class TrialStoreDataset(CopiedFolderDataset[AnyTrialStore]):
     """Loads a TrialStore.
 
-    trials: one of `KINDS`. checkpoints: the folder of those of trials at work.
+    trials: one of `KINDS`. checkpoints: the folder for the checkpoints of unfinished trials.
     """
 
     saved_by = "results of trials are saved by the node that runs them"

@@ -14,7 +14,7 @@ SPLITS = ("train", "test")
 
 
 class VectorSplitsDataset(AtomicFileDataset[VectorSplits]):
-    """VectorSplits as safetensors. Raises DataError where a number or a name is another than was saved."""
+    """VectorSplits as safetensors. Raises DataError if a number or a name differs from what was saved."""
 
     def _encode(self, data: VectorSplits) -> bytes:
         splits = dict(zip(SPLITS, (data.train, data.test), strict=True))

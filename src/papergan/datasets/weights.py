@@ -9,10 +9,10 @@ from papergan.weights import Weights, decode, encode
 
 
 class WeightsDataset(AtomicFileDataset[Weights]):
-    """Weights as one safetensors file; its metadata gains two digests, checked and taken off again on loading.
+    """Weights as one safetensors file; its metadata gains two digests, checked and removed on loading.
 
-    `digest` is that of the tensors, `Weights.digest`; `metadata_digest` is of all the other metadata.
-    Raises CheckpointError where the file is foreign, or anything in it is damaged, be it by one bit.
+    `digest` is that of the tensors, `Weights.digest`; `metadata_digest` covers all other metadata.
+    Raises CheckpointError if the file is foreign, or anything in it is damaged, even by one bit.
     """
 
     def _encode(self, data: Weights) -> bytes:

@@ -1,4 +1,4 @@
-"""The evaluator of an experiment; on several processes each of them extracts the features of some samples."""
+"""The evaluator of an experiment; on several processes, each one extracts the features of some samples."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class DistributedEvaluator(Evaluator):
     """
 
     def __init__(self, alone: Evaluator, process_group: ProcessGroup, message: dict[str, Any]) -> None:
-        """message: from which followers build their extractors, see `FollowerEvaluator`; sent once."""
+        """message: sent once to the followers, which build their extractors from it, see `FollowerEvaluator`."""
         super().__init__(
             alone.extractors, alone.references, real=alone.real, held_out=alone.held_out, validation=alone.validation,
             conditional=alone.conditional, device=alone.device, batch_size=alone.batch_size,
@@ -75,7 +75,7 @@ class DistributedEvaluator(Evaluator):
         should_stop: Stop = None,
         what: str = "samples",
     ) -> SampleFeatures:
-        """As `Evaluator.extract_sampler`: chunk c of the stream by rank c mod N, joined in order."""
+        """As `Evaluator.extract_sampler`: rank c mod N extracts chunk c of the stream; chunks are joined in order."""
         chunks = SampleChunks(sampler, self.extractors, rules, progress, self.batch_size)
         if not self._extractors_sent:
             self._process_group.broadcast(Command.LOAD_EXTRACTORS, content=self._message)
@@ -130,7 +130,7 @@ class SampleChunks:
         )  # fmt: skip
 
     def to_content(self) -> dict[str, Any]:
-        """The chunks as a message, without the extractors, which the followers have."""
+        """The chunks as a message, without the extractors, which the followers already have."""
         return {
             "weights": self.sampler.state_dict(), "progress": list(self.progress), "batch_size": self.batch_size,
             "rules": asdict(self.rules),
@@ -162,7 +162,7 @@ class FollowerEvaluator:
         self._chunks = SampleChunks(self.sampler, self.extractors, rules, progress, content["batch_size"])
 
     def features(self, wave: int) -> dict[str, Any] | None:
-        """The features of this rank's chunk of the wave, or its error; None where the wave ends before it."""
+        """The features of this rank's chunk of the wave, or its error; None if the wave ends before this rank."""
         assert self._chunks is not None
         training = self.recipe.training
         chunk = wave * self.process_group.world + self.process_group.rank
@@ -184,7 +184,7 @@ class FollowerEvaluator:
 def _wave(
     process_group: ProcessGroup, chunks: SampleChunks, wave: int, should_stop: Stop, what: str
 ) -> list[SampleFeatures]:
-    """One chunk by each rank, in order. Where one fails or is stopped, the others' are received nevertheless."""
+    """One chunk from each rank, in order. If one fails or is stopped, the others are received nevertheless."""
     first = wave * process_group.world
     error: PaperganError | None = None
     with process_group.exchange():
@@ -219,7 +219,7 @@ def _joined(parts: Sequence[SampleFeatures]) -> SampleFeatures:
 
 @contextmanager
 def in_memory(files: Mapping[str, Tensor]) -> Iterator[dict[str, str]]:
-    """Paths of files with these bytes in memory, since followers do not write to disk; removed after the block."""
+    """Paths of in-memory files with these bytes, since followers do not write to disk; removed after the block."""
     places = {}
     with ExitStack() as opened:
         for name, content in files.items():

@@ -1,4 +1,4 @@
-"""A command on several processes: rank 0 runs it, the others follow, with neither Kedro nor the disk."""
+"""A command on several processes: rank 0 runs it, the others follow, without Kedro or disk access."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ T = TypeVar("T")
 def run_distributed(command: Callable[[], T]) -> T:
     """Join the process group; run the command on rank 0 and follow on the others, which exit when it has ended.
 
-    In a process that joined already, the command alone is run. Exits with 1 where the others do not come.
+    A process that has already joined only runs the command. Exits with 1 if the others do not join.
     """
     if group.current() is not None:
         return command()
@@ -51,8 +51,8 @@ def run_distributed(command: Callable[[], T]) -> T:
 def follow(process_group: ProcessGroup) -> int:
     """Run a follower to its end. Returns the exit status: 0 after the leader's END, 1 with one line after an error.
 
-    Ctrl-C and SIGTERM are the leader's to obey, which saves and then ends the followers; a lost leader is noticed
-    at once.
+    Ctrl-C and SIGTERM are ignored here: the leader reacts to them by saving and then ending the followers. A lost
+    leader is noticed at once.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, frame: None)

@@ -1,4 +1,4 @@
-"""Builds the feature extractors that settings choose, once per process."""
+"""Building the feature extractors that settings choose, once per process."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _newest: dict[tuple[object, ...], list[FeatureExtractor]] = {}  # at most one en
 
 
 def weight_files(settings: ExtractorSettings) -> dict[str, Path]:
-    """The published files that these extractors need, by the setting that names a copy; downloaded where allowed.
+    """The published files that these extractors need, by the setting that names a copy; downloaded if allowed.
 
-    Raises EvaluationError where one is missing and may not be downloaded.
+    Raises EvaluationError if one is missing and may not be downloaded.
     """
     files = {}
     if settings.inception or settings.inception64:
@@ -53,7 +53,7 @@ def extractors_of(
 ) -> list[FeatureExtractor]:
     """The extractors of these settings, as `build_extractors` makes them, built once and kept for later calls.
 
-    Only the newest are kept: asking for those of other settings, of another device or classifier frees them first.
+    Only the newest are kept: a call with other settings, another device or another classifier frees them first.
     """
     chosen = tuple(getattr(settings, name) for name in ExtractorSettings.model_fields)
     key = (*chosen, str(device), domain_classifier.digest, *sorted(domain_classifier.metadata.items()))
@@ -64,6 +64,6 @@ def extractors_of(
 
 
 def fastest(extractors: list[FeatureExtractor]) -> FeatureExtractor:
-    """The data set's own classifier where there is one, else the first."""
+    """The fastest extractor: the data set's own classifier if there is one, else the first."""
     own = [extractor for extractor in extractors if extractor.name in ("domain", "rotation")]
     return (own or extractors)[0]

@@ -21,8 +21,8 @@ def seconds_per_image(
 ) -> dict[str, float]:
     """Seconds to extract one image's features, by "inception", "torchvision", "domain".
 
-    Measured on networks with random weights, so that no file is needed; both Inceptions by torchvision's, of the same
-    size. width: of the domain classifier's stem. The ambient random state is left as it was.
+    Measured on networks with random weights, so that no file is needed; both Inception networks by torchvision's, of
+    the same size. width: of the domain classifier's stem. The ambient random state is not changed.
     """
     found = {}
     with own_random_state(device):
@@ -40,7 +40,7 @@ def seconds_per_image(
 
 @torch.no_grad()
 def _seconds(network: nn.Module, images: torch.Tensor, device: torch.device) -> float:
-    """Of one image; the second of two passes over a batch."""
+    """Seconds per image, from the second of two passes over a batch."""
     network, images = network.eval().to(device), images.to(device)
     for _ in range(2):
         started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The domain classifier, a small classifier of the data set itself, and the feature extractors made of it."""
+"""The domain classifier, a small classifier of the data set itself, and the feature extractors based on it."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ from papergan.weights import Weights
 KIND: Final = "domain classifier"
 ROTATION_KIND: Final = "rotation classifier"
 NUM_TURNS: Final = 4
-BY_CHANNEL: Final = "by_channel"  # the key in the classifier's metadata of ChannelExtractor
+BY_CHANNEL: Final = "by_channel"  # the key in a classifier's metadata that selects ChannelExtractor
 PREPROCESSING: Final = "x / 127.5 - 1, float32; averages of all groups, z-scored with the training set (cat-z)"
 TAP_PREPROCESSING: Final = "x / 127.5 - 1, float32; averages of the first group, z-scored with the training set"
 
 
 class DomainClassifier(nn.Module):
-    """Stem and three groups of convolutions; its averages after every group are the features.
+    """A stem and three groups of convolutions; the averages after every group are the features.
 
-    stem: conv 3x3, max pool at once (half the cost), batch norm, ReLU. group: conv 3x3, batch norm, ReLU, twice, then
-    max pool. logits: linear of the global maximum of the last group. features: the global averages of all groups side
-    by side, each shifted and scaled to mean 0, deviation 1 over the training set (`feature_mean`, `feature_scale`).
-    The early groups see noise and blur that the last one is blind to; without the scaling the last would drown them.
+    stem: conv 3x3, max pool right after it (half the cost), batch norm, ReLU. group: conv 3x3, batch norm, ReLU, twice,
+    then max pool. logits: linear layer on the global maximum of the last group. features: the global averages of all
+    groups, concatenated, each normalised to mean 0, deviation 1 over the training set (`feature_mean`,
+    `feature_scale`).
+    The early groups see noise and blur that the last one is blind to; without the scaling the last would dominate them.
     widths: channels of the stem and of each group; D = sum(widths[1:]).
     Source: this project's measurements; the classifier follows Jordan 2024, arXiv:2404.00498, in spirit only.
     """
@@ -76,8 +77,8 @@ class DomainClassifier(nn.Module):
 class DomainExtractor(NetworkExtractor):
     """The frozen classifier of one data set, in float32; its metrics are called `domain_fid`, `domain_is`, never `fid`.
 
-    A data set without classes has a classifier of quarter turns instead. It is called "rotation"; its logits say
-    nothing about the data and are left out, so that there is no Inception Score. Its features see a dropped class or
+    A data set without classes has a classifier of quarter turns instead. It is called "rotation"; its logits carry no
+    information about the data and are left out, so there is no Inception Score. Its features detect a dropped class or
     faint noise far less well than those of a classifier of labels.
     """
 
@@ -91,7 +92,7 @@ class DomainExtractor(NetworkExtractor):
         device: torch.device | str,
         class_names: tuple[str, ...] = (),
     ) -> None:
-        """images: what it was trained on. class_names: of its logits; () for a classifier of quarter turns."""
+        """images: spec of the training images. class_names: of its logits; () for a classifier of quarter turns."""
         super().__init__(network.to(memory_format=torch.channels_last).eval().requires_grad_(False), device)
         self._classifier, self.digest, self.dimension = network, digest, network.dimension
         self.name = "domain" if class_names else "rotation"
@@ -101,16 +102,16 @@ class DomainExtractor(NetworkExtractor):
         self.metric_prefix = f"{self.name}_"
 
     def _adapt(self) -> None:
-        """Set name, dimension or classes of a subclass that takes other features or images; nothing here."""
+        """Set name, dimension or classes of a subclass that uses other features or images; does nothing here."""
 
     @classmethod
     def from_weights(cls, weights: Weights, device: torch.device | str = "cpu") -> FeatureExtractor:
-        """Read what `train_domain_classifier` returned. Raises EvaluationError for anything else."""
+        """The extractor of weights that `train_domain_classifier` returned. Raises EvaluationError for any others."""
         network, images, class_names = read_classifier(weights)
         return cls(network, images, weights.digest, device, class_names)
 
     def _prepared(self, values: Tensor) -> Tensor:
-        """Float 0..255 of the size it was trained on -> float32 [-1, 1], channels last."""
+        """Float 0..255 of the size that it was trained on -> float32 [-1, 1], channels last."""
         if tuple(values.shape[1:]) != self._shape:
             raise EvaluationError(f"the {KIND} was trained on {self._shape} images, got {tuple(values.shape[1:])}")
         # not to_model_range, which may work in place: these values are the caller's
@@ -124,7 +125,7 @@ class DomainExtractor(NetworkExtractor):
 class DomainTap(DomainExtractor):
     """The averages of the classifier's first group alone: the first of the features of DomainExtractor.
 
-    The domain's counterpart of Inception's first tap: edges and colours, not what they are part of. Its name
+    The domain's counterpart of Inception's first tap: edges and colours, not the objects they belong to. Its name
     ends in its dimension: "domain64" for the standard widths, "rotation64" for a classifier of quarter turns.
     """
 
@@ -141,7 +142,7 @@ class DomainTap(DomainExtractor):
 
 
 def read_classifier(weights: Weights) -> tuple[DomainClassifier, ImageSpec, tuple[str, ...]]:
-    """The network, what it was trained on, and its classes (none for quarter turns), from its own description.
+    """The network, its kind of images, and its classes (none for quarter turns), from the metadata of its weights.
 
     Raises EvaluationError for weights of anything else.
     """
@@ -173,11 +174,11 @@ def _halve() -> nn.Module:
 
 
 class ChannelExtractor(DomainExtractor):
-    """A classifier of grey images on stacked ones: features side by side, logits of every combination of classes.
+    """A classifier of grey images, on stacked ones: features concatenated, logits for every combination of classes.
 
-    The logit of a combination is the sum of its channels' log-probabilities, so that the largest one is the combination
-    of the most probable classes. Source: Lin et al. 2018 (PacGAN), arXiv:1712.04086, section 4.2, which classifies each
-    channel by itself. It is made with what one channel is: images, class names.
+    The logit of a combination is the sum of its channels' log-probabilities, so that the largest one is that of the
+    most probable classes. Source: Lin et al. 2018 (PacGAN), arXiv:1712.04086, section 4.2, which classifies each
+    channel by itself. It is built with the image spec and class names of one channel.
     """
 
     preprocessing = f"each channel by itself: {PREPROCESSING}"

@@ -1,4 +1,4 @@
-"""State of an unfinished training of a domain classifier: saved, and resumed."""
+"""State of an unfinished training of a domain classifier: saving and resuming."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ STEP = "step"
 class Resuming:
     """How a training is resumed and stopped.
 
-    unfinished: the state to go on from. keep: gets the state after every epoch, and when training is stopped.
+    unfinished: the state to resume from. keep: called with the state after every epoch, and when training is stopped.
 
-    should_stop: asked between two batches.
+    should_stop: called between two batches.
     """
 
     unfinished: Weights | None = None
@@ -29,9 +29,9 @@ class Resuming:
 
 
 class Fitting:
-    """A network and its SGD with momentum, at a step of a training that `about` describes.
+    """A network and its SGD optimiser with momentum, at a step of a training that `about` describes.
 
-    step: batches done. sums: loss and hits over the batches of this epoch so far, float32 [2].
+    step: batches done. sums: of loss and hits over the batches of this epoch so far, float32 [2].
     """
 
     def __init__(
@@ -42,19 +42,19 @@ class Fitting:
         self.sums = torch.zeros(2, device=next(network.parameters()).device)
 
     def keep(self) -> None:
-        """Hand a copy of the state over."""
+        """Hand over a copy of the state to be saved."""
         tensors = {name: tensor.detach().clone() for name, tensor in self._tensors().items()}
         self._resuming.keep(Weights(tensors, {**self.about, STEP: str(self.step)}))
 
     def stop_if_requested(self) -> None:
-        """Save the state after a batch and raise EvaluationStopped, where a stop is requested."""
+        """If a stop is requested, save the state, unless no batch is done, and raise EvaluationStopped."""
         if self._resuming.should_stop():
             if self.step > 0:
                 self.keep()
             raise EvaluationStopped(f"the training of the domain classifier was stopped after {self.step} batches")
 
     def resume(self) -> bool:
-        """Go on from the unfinished state; False where there is none, or it is of another training."""
+        """Resume from the unfinished state; returns False if there is none, or it is of another training."""
         state = self._resuming.unfinished
         if state is None:
             return False
@@ -63,7 +63,7 @@ class Fitting:
             return False
         self.network.load_state_dict(state.under("network"))
         for name, parameter in self.network.named_parameters():
-            # laid out as the parameter is, as torch makes it: another layout might be summed in another way
+            # in the memory layout of the parameter, as torch makes it: another layout might be summed in another order
             buffer = torch.empty_like(parameter, requires_grad=False).copy_(state.tensors[f"momentum.{name}"])
             self.optimiser.state[parameter]["momentum_buffer"] = buffer
         self.sums.copy_(state.tensors["sums"])
@@ -71,7 +71,7 @@ class Fitting:
         return True
 
     def _tensors(self) -> dict[str, Tensor]:
-        """After one batch at least: there is no momentum before."""
+        """The tensors of the state; requires at least one batch, before which there is no momentum."""
         state = self.optimiser.state
         network = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         momentum = {f"momentum.{name}": state[p]["momentum_buffer"] for name, p in self.network.named_parameters()}

@@ -63,22 +63,22 @@ def train_domain_classifier(
     on_epoch: Callable[[int, dict[str, float]], None] | None = None,
     resuming: Resuming | None = None,
 ) -> Weights:
-    """A DomainClassifier of `train`, with its feature statistics; `test` is only scored, never learned from.
+    """Train a DomainClassifier on `train`, with its feature statistics; `test` is only scored, never learned from.
 
     SGD with Nesterov momentum 0.9, weight decay 5e-4, linear warm-up over a fifth of the steps, then linear decay;
     images shifted by up to 2 pixels and, unless they are digits, flipped in every other epoch. bf16 where the hardware
-    multiplies it. Labels are not smoothed: that would cap the Inception Score of perfect images far below the number
+    supports it. Labels are not smoothed: that would cap the Inception Score of perfect images far below the number
     of classes (6 of 10 for 0.1).
-    Images without classes are each turned by a random quarter turn, drawn anew every epoch, which is then the label
+    Images without classes are each turned by a random quarter turn, redrawn every epoch, which is then the label
     (Gidaris et al. 2018, arXiv:1803.07728); the test accuracy is taken over all four turns of every test image.
     The defaults are for CIFAR-10 (86.4 % with seed 0; 105 s an epoch on two cores without bf16). Digits: flip=False.
     Synthetic shapes: widths (16, 32, 64, 128), 3 epochs of 10 000 images (100 % in about 12 s on one core).
-    min_accuracy: below it a warning says that the domain metrics are not to be trusted.
+    min_accuracy: below it, a warning says that the domain metrics are not to be trusted.
     on_epoch(epoch from 1, {"loss", "accuracy"}): the means over that epoch's training batches.
-    resuming: how the training is stopped and gone on with, to the same bits as if it never had been.
-    Seeded; deterministic gives the same bits again on a GPU as well, see `numerics`. The caller's random state stays as
-    it was. Metadata of the result: data, recipe, `test_accuracy`.
-    Raises EvaluationError where there are no images, or train and test differ in kind, and EvaluationStopped.
+    resuming: how the training is stopped and resumed, bit-identical to one that was never stopped.
+    Seeded; deterministic makes repeats bit-identical on a GPU as well, see `numerics`. The caller's random state is not
+    changed. Metadata of the result: data, recipe, `test_accuracy`.
+    Raises EvaluationError if there are no images, or train and test differ in kind, and EvaluationStopped.
     """
     kind = KIND if train.classes else ROTATION_KIND
     if train.classes != test.classes or train.spec != test.spec or len(train) == 0 or len(test) == 0:
@@ -146,7 +146,7 @@ def _fit(
             labels = (train.labels if turns is None else turns).to(device)
             for step, index in enumerate(order, epoch * steps):
                 shifts = torch.randint(-SHIFT, SHIFT + 1, (2, batch_size, 1), generator=draw)
-                if step < fitting.step:  # done before this process began; only its draws are repeated
+                if step < fitting.step:  # done before this process began; only its random draws are repeated
                     continue
                 fitting.stop_if_requested()
                 for group in optimiser.param_groups:
@@ -177,7 +177,7 @@ def _triangle(progress: float) -> float:
 def alternating_flips(count: int, seed: int, epoch: int) -> Tensor:
     """Which images to flip, bool [N]: a random half, and in the next epoch the other half.
 
-    Two epochs show every image both ways round; independent draws would show half of them twice the same.
+    Two epochs show every image both ways; independent draws would show half of them the same way twice.
     Source: Jordan 2024, arXiv:2404.00498, section 3.6.
     """
     draw = torch.Generator().manual_seed(seed_for(seed, KIND, "flip"))
@@ -185,7 +185,7 @@ def alternating_flips(count: int, seed: int, epoch: int) -> Tensor:
 
 
 def _augmented(pixels: Tensor, index: Tensor, shifts: Tensor, flips: Tensor | None, turns: Tensor | None) -> Tensor:
-    """Float images [B, C, S, S] of uint8 [N, S, S, C], each shifted (border repeated), perhaps flipped and turned.
+    """Float images [B, C, S, S] from uint8 [N, S, S, C], each shifted (border repeated), perhaps flipped and turned.
 
     shifts: in pixels, down and to the right, int64 [2, B, 1].
     """
@@ -205,7 +205,7 @@ def turned(images: Tensor, turns: Tensor) -> Tensor:
 
 
 def _mixed_precision(device: torch.device) -> AbstractContextManager[object]:
-    """bf16 autocast where the hardware multiplies bf16 (2.1 times as fast on such a CPU), else plain float32."""
+    """bf16 autocast where the hardware supports bf16 (2.1 times as fast on such a CPU), else plain float32."""
     if device.type == "cuda":
         supported = torch.cuda.is_bf16_supported(including_emulation=False)
     else:  # emulated bf16 would be slower than float32; the private test is the only one torch has
@@ -214,20 +214,20 @@ def _mixed_precision(device: torch.device) -> AbstractContextManager[object]:
 
 
 def _calibrate(network: DomainClassifier, train: ImageSet, device: torch.device) -> None:
-    """Set the feature mean and scale from the training images, upright ones for a classifier of turns as well."""
+    """Set the feature mean and scale from the training images, upright even for a classifier of turns."""
     extractor = DomainExtractor(network, train.spec, digest="", device=device)
     statistics = FeatureStatistics(network.dimension)
     for batch in batches_of(train.images, IMAGES_AT_ONCE):
         statistics.update(extractor(batch).features)
     scale = statistics.covariance.diagonal().sqrt()
     network.feature_mean.copy_(statistics.mean)
-    # a channel that never fires on real images says nothing; dividing by its zero would say everything
+    # a channel that never fires on real images carries no information; divided by zero it would dominate
     network.feature_scale.copy_(torch.where(scale > 1e-6 * scale.max(), scale, 1.0))
 
 
 @torch.inference_mode()
 def _accuracy(network: DomainClassifier, test: ImageSet, device: torch.device) -> float:
-    """0..1 over the test images; without classes over all four turns of each."""
+    """Accuracy, 0..1, over the test images; without classes, over all four turns of each."""
     right = 0
     with full_precision(device):
         for turn in range(1 if test.classes else NUM_TURNS):

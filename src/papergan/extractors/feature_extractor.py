@@ -1,4 +1,4 @@
-"""Feature extractors, which turn pixels into features and class logits: interface, base, and any network as one."""
+"""Feature extractors turn pixels into features and class logits: interface, base class, wrapper for any network."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Features(NamedTuple):
 class FeatureExtractor(Protocol):
     """A frozen network with an identity, so that numbers of two networks are never compared.
 
-    name: "inception", "torchvision", "inception64", "domain", "domain64" or "rotation"; the 64 of a tap is its
-    dimension. metric_prefix: what stands before its metrics, "" for "inception" (`fid`) and the name with "_" for all
+    name: "inception", "torchvision", "inception64", "domain", "domain64", "rotation" or "custom"; the 64 of a tap is
+    its dimension. metric_prefix: of the names of its metrics, "" for "inception" (`fid`) and the name with "_" for all
     others (`domain_fid`). digest: SHA-256 of the weights. preprocessing: what is done to the pixels, part of the
     identity. dimension: D. class_names: the data set's own classes, in the order of the logits; () where logits stand
-    for something else (ImageNet) or there are none. has_logits: whether an Inception Score can be taken.
+    for something else (ImageNet) or there are none. has_logits: whether an Inception Score can be computed.
     """
 
     name: str
@@ -56,7 +56,7 @@ class FeatureExtractor(Protocol):
         ...
 
     def extract_float(self, values: Tensor) -> Features:
-        """The same for float [B, C, S, S] in 0..255 that were never rounded, which are left as they are.
+        """The same for float [B, C, S, S] in 0..255 that was never rounded; it is not modified.
 
         A Perceptual Path Length is taken between images so close that rounding them to bytes would hide the path.
         """
@@ -64,7 +64,7 @@ class FeatureExtractor(Protocol):
 
 
 class NetworkExtractor(ABC):
-    """Base of the extractors that are a frozen network: checks its input, and computes in true float32.
+    """Base class of extractors that are a frozen network; checks its input, and computes in true float32.
 
     network: computes the features; moved to `device`.
     """
@@ -80,14 +80,14 @@ class NetworkExtractor(ABC):
 
     @torch.inference_mode()
     def extract_float(self, values: Tensor) -> Features:
-        """Float [B, C, S, S] in 0..255, not rounded, left as they are -> features [B, D], logits [B, K]."""
+        """Float [B, C, S, S] in 0..255, not rounded, not modified -> features [B, D], logits [B, K]."""
         check_values(values)
         with full_precision(self.device):
             return self._features(self._prepared(values.to(self.device, torch.float32)))
 
     @abstractmethod
     def _prepared(self, values: Tensor) -> Tensor:
-        """The network's input from float32 in 0..255, which are the caller's: nothing may work in place on them."""
+        """The network's input from float32 in 0..255, which is the caller's and must not be modified in place."""
 
     @abstractmethod
     def _features(self, images: Tensor) -> Features:
@@ -109,7 +109,7 @@ def check_pixels(pixels: Tensor) -> None:
 
 
 def check_values(values: Tensor) -> None:
-    """Raise EvaluationError unless `values` are float [B, C, S, S]. Their range 0..255 is the caller's promise."""
+    """Raise EvaluationError unless `values` are float [B, C, S, S]; ensuring their range 0..255 is up to the caller."""
     if not values.is_floating_point() or values.ndim != 4:
         raise EvaluationError(
             f"extract_float takes float [B, C, S, S] in 0..255, got {values.dtype} {tuple(values.shape)}; "
@@ -118,13 +118,13 @@ def check_values(values: Tensor) -> None:
 
 
 def no_logits(features: Tensor) -> Tensor:
-    """[B, 0] beside `features` [B, D]: the logits of an extractor that has none."""
+    """[B, 0] for `features` [B, D]: the logits of an extractor that has none."""
     return features.new_empty(len(features), 0)
 
 
 @contextmanager
 def full_precision(device: torch.device | str) -> Iterator[None]:
-    """True float32 inside: no TF32, no autocast, whatever training has switched on (bf16 moves features by 1 %)."""
+    """True float32 inside the block: no TF32 or autocast, whatever training enabled (bf16 moves features by 1 %)."""
     with float32_products("ieee"), torch.autocast(torch.device(device).type, enabled=False):
         yield
 
@@ -137,13 +137,13 @@ def batches_of(
     total: int | None = None,
     what: str = "images",
 ) -> Iterator[Tensor]:
-    """Slices of at most `batch_size` images, with a bar on a terminal and elsewhere a line every half minute.
+    """Yield at most `batch_size` images at a time, with a bar on a terminal and elsewhere a line every half minute.
 
-    total: how many images there will be, if known. what: they are, for people.
+    total: number of images, if known. what: the images are, for the bar and the log.
     Raises EvaluationStopped, between two slices, once `should_stop()` is true.
     """
     started = reported = time.monotonic()
-    done = 0  # a bar that is switched off counts nothing
+    done = 0  # a disabled bar counts nothing
     with tqdm(total=total, desc=what, unit="image", disable=None, leave=False, dynamic_ncols=True) as bar:
         for part in [pixels] if isinstance(pixels, Tensor) else pixels:
             for batch in part.split(batch_size):
@@ -163,8 +163,8 @@ Network = Callable[[Tensor], Tensor | tuple[Tensor, Tensor]]
 class CustomExtractor:
     """Features of a network or function that takes float32 [B, C, S, S] in 0..255.
 
-    It returns features [B, D], or features and logits [B, K]. What it does to the pixels is its own business. A
-    network is put into evaluation mode and its weights are its identity; of a function the name is.
+    It returns features [B, D], or features and logits [B, K], and does its own preprocessing. A network is put into
+    evaluation mode and identified by its weights; a function is identified by its name.
     """
 
     name, metric_prefix = "custom", "custom_"

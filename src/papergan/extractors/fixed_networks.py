@@ -1,4 +1,4 @@
-"""Fixed networks whose maps a generator is compared by while it trains: the data set's classifier, and VGG19."""
+"""Fixed networks whose feature maps a generator is trained to match: the data set's classifier, and VGG19."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ VGG19_FILE = PretrainedFile(
 class ClassifierMaps(nn.Module):
     """Images [B, C, S, S] in [-1, 1] -> the maps of every group of a domain classifier, each divided by sqrt(K).
 
-    So that the sum over its K channels is their mean. Source: ours, after Johnson et al. 2016 (arXiv:1603.08155).
+    So that a squared difference summed over its K channels is their mean. Source: ours, after Johnson et al. 2016
+    (arXiv:1603.08155).
     """
 
     def __init__(self, classifier: DomainClassifier) -> None:
@@ -54,7 +55,7 @@ class ClassifierMaps(nn.Module):
 class VGG19Maps(nn.Module):
     """Images [B, 1 or 3, S, S] in [-1, 1] -> the map of VGG19's conv5_4 after its activation, divided by 12.75.
 
-    S: 16 or more. Pixels are normalised as torchvision has it for these weights; grey images are repeated.
+    S: 16 or more. Pixels are normalised as torchvision does for these weights; grey images are repeated.
     Source: Simonyan and Zisserman 2015, arXiv:1409.1556; Ledig et al. 2017 (arXiv:1609.04802), sections 2.2.1 and 3.2.
     """
 
@@ -74,7 +75,7 @@ class VGG19Maps(nn.Module):
 
 
 def check_fixed(kind: str, settings: ExtractorSettings) -> None:
-    """Raise EvaluationError where a fixed network of this kind cannot be had: no file, or no classifier is trained."""
+    """Raise EvaluationError if a fixed network of this kind is not available: no file, or no classifier is trained."""
     if kind == "vgg19":
         VGG19_FILE.locate(settings.vgg19_weights)
     elif not settings.domain:
@@ -82,7 +83,7 @@ def check_fixed(kind: str, settings: ExtractorSettings) -> None:
 
 
 def fixed_network(kind: str, settings: ExtractorSettings, classifier: Weights, device: torch.device) -> nn.Module:
-    """The network of this kind, frozen, in evaluation mode. Raises EvaluationError where it cannot be had."""
+    """The network of this kind, frozen, in evaluation mode. Raises EvaluationError if it is not available."""
     check_fixed(kind, settings)
     network = _vgg19(VGG19_FILE.locate(settings.vgg19_weights)) if kind == "vgg19" else _classifier(classifier)
     return network.to(device=device, memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload, no-any-return]
@@ -91,7 +92,7 @@ def fixed_network(kind: str, settings: ExtractorSettings, classifier: Weights, d
 def give_fixed_networks(game: Game, settings: ExtractorSettings, classifier: Weights) -> dict[str, str]:
     """Give the terms of a game the fixed networks that they need; returns the digest of each, by kind.
 
-    Raises EvaluationError where one cannot be had.
+    Raises EvaluationError if one is not available.
     """
     networks, digests = dict[str, nn.Module](), dict[str, str]()
     for features in fixed_features(game):
@@ -114,7 +115,7 @@ def _vgg19(path: Path) -> nn.Module:
     from torchvision.models import vgg19
 
     state = VGG19_FILE.read(path)
-    with torch.random.fork_rng(devices=[]):  # its random initialisation must not move the caller's random state
+    with torch.random.fork_rng(devices=[]):  # its random initialisation must not change the caller's random state
         network = vgg19(init_weights=False)
     try:
         network.load_state_dict(dict(state))

@@ -1,4 +1,4 @@
-"""Inception-v3 with the TensorFlow weights of 2015, by which FID and the Inception Score are defined."""
+"""Inception-v3 with the TensorFlow weights of 2015, which define FID and the Inception Score."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ INCEPTION_FILE = PretrainedFile(
 class InceptionExtractor(NetworkExtractor):
     """pool3 features [B, 2048] for FID and logits [B, 1008] without bias for the Inception Score.
 
-    The logits are `logits_unbiased` of torch-fidelity, pool3 times the weight of the last layer: what the score of
-    Salimans et al. was computed from. Pixels are resized as TensorFlow 1 did, without half-pixel centres; half-pixel
+    The logits are `logits_unbiased` of torch-fidelity, pool3 times the weight of the last layer, from which
+    Salimans et al. computed the score. Pixels are resized as TensorFlow 1 did, without half-pixel centres; half-pixel
     or bicubic resizing changes them by 8 grey levels on average and gives another metric. Grey images are repeated
     to three channels. Batch norm is folded into the convolutions (features differ by 4e-7) and memory is
     channels-last: twice as fast on a CPU.
@@ -69,10 +69,10 @@ class InceptionExtractor(NetworkExtractor):
 
 
 class InceptionTap(NetworkExtractor):
-    """Global average of the network's first max pool, [B, 64], and nothing behind it: torch-fidelity's feature "64".
+    """Global average of the network's first max pool, [B, 64], without any later layer: torch-fidelity's feature "64".
 
-    64 features need few samples and give distances of order 0.1, which are easily taken for an excellent FID (the
-    shortcut `dims=64` of pytorch-fid). It exists to tell such numbers apart, and is never to be called FID.
+    64 features need few samples and give distances of order 0.1, which are easily mistaken for an excellent FID (the
+    shortcut `dims=64` of pytorch-fid). It exists to identify such numbers, and must never be called FID.
     """
 
     name = "inception64"
@@ -102,10 +102,10 @@ def _prepared_like_tensorflow(values: Tensor) -> Tensor:
 
 
 def resize_like_tensorflow(images: Tensor, size: int) -> Tensor:
-    """Bilinear [B, C, H, W] -> [B, C, size, size] as `tf.image.resize_bilinear` of TensorFlow 1 (align_corners=False).
+    """Bilinear [B, C, H, W] -> [B, C, size, size], as `tf.image.resize_bilinear` of TensorFlow 1 (align_corners=False).
 
-    Output i reads position i * H / size, neighbours floor and floor + 1, clamped at the border; as two matrix products
-    (12 times faster than gathering, equal to 3e-5 grey levels).
+    Output i reads position i * H / size, from neighbours floor and floor + 1, clamped at the border; computed as two
+    matrix products (12 times faster than gathering, equal to 3e-5 grey levels).
     """
     rows = _interpolation(images.shape[-2], size).to(images)
     columns = _interpolation(images.shape[-1], size).to(images)
@@ -124,7 +124,7 @@ def _interpolation(old: int, new: int) -> Tensor:
 def trunk(network: nn.Module, last: str, without: Collection[str] = ()) -> nn.Sequential:
     """The children of `network` in their order up to the one called `last`, frozen, batch norm folded, channels last.
 
-    without: children that are no part of the way to `last`.
+    without: children that are not on the path to `last`.
     """
     children = list(network.named_children())
     end = 1 + [name for name, _ in children].index(last)
@@ -143,11 +143,11 @@ def _folded(module: nn.Module) -> nn.Module:
 
 
 def _load(path: Path) -> FeatureExtractorInceptionV3:
-    """torch-fidelity's network with these weights; it unpickles without restraint, so the file is checked first."""
+    """torch-fidelity's network with these weights; it unpickles without restriction, so the file is checked first."""
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
     INCEPTION_FILE.read(path)
-    with torch.random.fork_rng(devices=[]):  # its random initialisation must not move the caller's random state
+    with torch.random.fork_rng(devices=[]):  # its random initialisation must not change the caller's random state
         try:
             # features_list must be a list and the path a str: torch-fidelity 0.4.0 fails on other types
             return FeatureExtractorInceptionV3("inception-v3-compat", ["2048", "logits_unbiased"], str(path))

@@ -20,12 +20,12 @@ from papergan.errors import DataError, EvaluationError, StorageError
 
 @dataclass(frozen=True)
 class PretrainedFile:
-    """A published file of weights: where it may be found, and what it must hold before anything is built of it.
+    """A published file of weights: where it may be found, and what it must hold before anything is built from it.
 
-    title: what it is, in messages. url: its address; the last part is its name in torch's hub cache. setting: the
-    option that names a copy elsewhere. instead: how to do without, in messages. last_layer: shape of the tensor of
+    title: its name in messages. url: its address; the last part is its name in torch's hub cache. setting: the option
+    that names a copy elsewhere. instead: how to do without it, in messages. last_layer: shape of the tensor
     `last_name`. num_tensors: of the state, not counting the step counters of batch norm, which some versions of torch
-    left out. megabytes: about its size. by_hand: never downloaded here, since it is large.
+    omitted. megabytes: approximate size. by_hand: never downloaded automatically, since it is large.
     """
 
     title: str
@@ -44,13 +44,13 @@ class PretrainedFile:
 
     @property
     def how_to(self) -> str:
-        """The ways out, for the end of every message."""
+        """How to get the file or do without it, for the end of every message."""
         let = "" if self.by_hand else "let it be downloaded (evaluation.allow_download=true), or "
         size = f"about {self.megabytes} MB" if self.megabytes else "below 1 MB"
         return f"download {self.url} ({size}) and set {self.setting}=<file>, or {let}{self.instead}"
 
     def locate(self, path: Path | str | None = None, allow_download: bool = False) -> Path:
-        """`path`, else the file in torch's hub cache, else (if allowed) a fresh download into that cache.
+        """The path of the file: `path`, else torch's hub cache, else (if allowed) a fresh download into that cache.
 
         Cheap unless it downloads: call it before training, so that a run without weights fails in its first second.
         Raises EvaluationError, in one line that says how to get the file and how to do without.
@@ -103,7 +103,7 @@ class PretrainedFile:
 
 
 def _refuse_packed(file: IO[bytes]) -> None:
-    """Raise ValueError for an archive that would grow when it is read; torch never packs what it saves."""
+    """Raise ValueError for an archive that would grow when it is read; torch never compresses what it saves."""
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive:
             if sum(member.file_size for member in archive.infolist()) > os.fstat(file.fileno()).st_size:
@@ -112,7 +112,7 @@ def _refuse_packed(file: IO[bytes]) -> None:
 
 
 def _is_plain(name: object, tensor: object) -> bool:
-    """A name, and numbers that are in the file: no layout or device on which shapes cost nothing."""
+    """Whether these are a name and numbers that are in the file: no layout or device on which shapes cost nothing."""
     return (
         isinstance(name, str)
         and isinstance(tensor, Tensor)

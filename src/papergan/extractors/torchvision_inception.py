@@ -1,4 +1,4 @@
-"""Inception-v3 with torchvision's weights: another network than the one that defines FID."""
+"""Inception-v3 with torchvision's weights: not the network that defines FID."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ TORCHVISION_FILE = PretrainedFile(
 class TorchvisionInceptionExtractor(NetworkExtractor):
     """Average-pool features [B, 2048] and logits [B, 1000] with bias, of torchvision's `inception_v3`.
 
-    Some repositories report its distances as FID: other weights, other resizing, other classes, so they are comparable
-    only with each other and are called `torchvision_fid`. Not even with those of BigGAN-PyTorch, which aligns corners
-    and leaves `transform_input` out, and whose README sends readers to TensorFlow's network for published numbers.
-    Pixels are resized with half-pixel centres and without antialiasing. Torchvision has x / 255 normalised by the mean
-    and deviation of ImageNet, which the network built for these weights turns back into (x / 255 - 0.5) / 0.5: both
-    steps are one here. Grey images are repeated to three channels.
+    Some repositories report its distances as FID. Weights, resizing and classes differ, so they are comparable only
+    with each other and are called `torchvision_fid`. They are not even comparable with those of BigGAN-PyTorch, which
+    aligns corners and omits `transform_input`, and whose README refers readers to TensorFlow's network for published
+    numbers. Pixels are resized with half-pixel centres and without antialiasing. Torchvision normalises
+    x / 255 by the mean and deviation of ImageNet, which the network built for these weights turns back into
+    (x / 255 - 0.5) / 0.5: both steps are one here. Grey images are repeated to three channels.
     Source: Szegedy et al. 2016, arXiv:1512.00567; torchvision, `Inception_V3_Weights.IMAGENET1K_V1`.
     """
 
@@ -78,7 +78,7 @@ def _load(path: Path) -> Inception3:
     from torchvision.models import Inception3
 
     state = TORCHVISION_FILE.read(path)
-    with torch.random.fork_rng(devices=[]):  # its random initialisation must not move the caller's random state
+    with torch.random.fork_rng(devices=[]):  # its random initialisation must not change the caller's random state
         network = Inception3(aux_logits=True, init_weights=False)
     try:
         network.load_state_dict(state)

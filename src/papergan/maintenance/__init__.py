@@ -1,1 +1,1 @@
-"""`kedro clean`: what may be removed from the disk, why, and its removal."""
+"""`kedro clean`: which files may be removed from the disk, for what reason, and their removal."""

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 def clean(ctx: click.Context, /, yes: bool, verbose: bool, experiment: str | None, **options: Any) -> None:
     """Show what may be removed from data/ and mlruns/, and with --yes remove it.
 
-    The newest versions of every output stay, and what a score card, a pointer, an MLflow run or an unfinished run
-    needs; so does everything of an experiment that is being run. Defaults stand in conf/base/parameters_tools.yml under
+    The newest versions of every output are kept, and so is what a score card, a pointer, an MLflow run or an unfinished
+    run needs, and everything of an experiment that is being run. Defaults are in conf/base/parameters_tools.yml under
     "retention".
     """
     try:
@@ -53,7 +53,7 @@ def clean(ctx: click.Context, /, yes: bool, verbose: bool, experiment: str | Non
 def _clean(
     yes: bool, verbose: bool, experiment: str | None, versions: int | None, pictures: int | None, checkpoints: bool
 ) -> Sequence[str]:
-    """Show or remove what may go. Returns the errors, one line each."""
+    """Show or remove what may be removed. Returns the errors, one line each."""
     known = {*registry.discover(), *registry.TOOLS}
     if experiment is not None and experiment not in known:
         raise RecipeError(f"--experiment: unknown experiment {quoted(experiment)}{did_you_mean(experiment, known)}")
@@ -77,7 +77,7 @@ def _clean(
     if not yes:
         click.echo(f"Nothing was removed; {COMMAND} clean with --yes does it.")
         return found.errors
-    still = {*plan().removals}  # another process may have begun since
+    still = {*plan().removals}  # another process may have started since
     done, failed = remove(removal for removal in found.removals if removal in still)
     click.echo(f"Removed {len(done)} things: {_size(done)} of room made.")
     changed = [
@@ -87,7 +87,7 @@ def _clean(
 
 
 def _configured(given: dict[str, Any]) -> tuple[RetentionRecipe, MlflowConfiguration]:
-    """The project's configuration, overridden by what is given on the command line."""
+    """The project's configuration, overridden by the options of the command line."""
     from kedro.framework.session import KedroSession
 
     from papergan.config.tools import RetentionRecipe
@@ -102,7 +102,7 @@ def _configured(given: dict[str, Any]) -> tuple[RetentionRecipe, MlflowConfigura
 
 
 def _show(title: str, removals: Sequence[Removal], verbose: bool) -> None:
-    """Print the number and size of removals by reason, and if asked every path."""
+    """Print the number and size of removals by reason and, if verbose, every path."""
     from papergan.settings import workspace
 
     if not removals:

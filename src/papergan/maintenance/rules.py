@@ -1,7 +1,7 @@
 """The rules of `kedro clean`: what is removed from a workspace, and for which reason.
 
-The newest versions of every output stay, and so does what a score card, a pointer (images.json, reference.json), a live
-MLflow run or an unfinished run needs. Links, unknown files and what cannot be read stay as well. The rest is removed.
+The newest versions of every output are kept, and so is what a score card, a pointer (images.json, reference.json), a
+live MLflow run or an unfinished run needs. Links, unknown files and unreadable ones are kept too. The rest is removed.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ LOCKS = "locks of MLflow runs whose process is gone"
 
 @dataclass(frozen=True)
 class Plan:
-    """The plan of a cleaning. removals: in order. notes: what is left alone, and why. errors: what cannot be read."""
+    """The plan of a clean-up. removals: in order. notes: what is left alone, and why. errors: what cannot be read."""
 
     removals: tuple[Removal, ...]
     notes: tuple[str, ...]
@@ -115,9 +115,9 @@ def _old_versions(disk: Disk, data: Path, name: str, newest: int, needed: Set[st
 def _needed_versions(data: Path, name: str, shown: Mapping[str, str]) -> set[str]:
     """Versions of score cards that are shown, newer ones that are damaged, and versions of the weights they score.
 
-    shown: the version of every run's card in the comparison. Raises OSError where the cards may not be read.
+    shown: the version of every run's card in the comparison. Raises OSError if the cards may not be read.
     """
-    if name in TOOLS:  # their scores are of no run
+    if name in TOOLS:  # their scores belong to no run
         return set()
     needed: set[str] = set()
     scores = data / REPORTING / name / FILE
@@ -133,7 +133,7 @@ def _needed_versions(data: Path, name: str, shown: Mapping[str, str]) -> set[str
 
 
 def _weights_of(card: ScoreCard, version: str, models: Path) -> Iterator[str]:
-    """Other versions that hold the scored generator and game, where the card's own version does not."""
+    """Other versions that hold the scored generator and game, if the card's own version does not."""
     wanted: dict[str, dict[str, str | None]] = {
         GENERATOR: {"digest": card.generator_digest},
         TRAINED: {"recipe": card.recipe_fingerprint, "step": str(card.steps)},
@@ -145,7 +145,7 @@ def _weights_of(card: ScoreCard, version: str, models: Path) -> Iterator[str]:
 
 
 def _metadata(weights: Path) -> dict[str, str]:
-    """The metadata of a safetensors file, without its tensors; empty where it cannot be read."""
+    """The metadata of a safetensors file, without its tensors; empty if it cannot be read."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -157,10 +157,10 @@ def _metadata(weights: Path) -> dict[str, str]:
 
 
 def _checkpoints(disk: Disk, folder: Path, finished: bool, going: Set[Path]) -> Iterator[Removal]:
-    """Data that no manifest names; all of a finished recipe if asked for, manifests first and the newest step last.
+    """Data that no manifest names; if requested, all of a finished recipe, manifests first and the newest step last.
 
-    Finished: trained weights of the last step are there and whole. going: weights that are to be removed, and therefore
-    prove nothing.
+    A recipe is finished if trained weights of its last step exist and are whole. going: weights that are to be removed
+    and therefore prove nothing.
     """
     names, files = disk.names(folder), disk.files(folder, CHECKPOINT)
     steps = steps_among(names)
@@ -177,7 +177,7 @@ def _checkpoints(disk: Disk, folder: Path, finished: bool, going: Set[Path]) -> 
 
 
 def _trained_steps(disk: Disk, trained: Path, fingerprint: str, going: Set[Path]) -> int | None:
-    """The step of the newest trained weights of this recipe; None where there are none, or damaged ones."""
+    """The step of the newest trained weights of this recipe; None if there are none, or damaged ones."""
     for folder in reversed(disk.folders(trained)):
         path = folder / TRAINED
         if path in going or _metadata(path).get("recipe") != fingerprint:
@@ -191,7 +191,7 @@ def _trained_steps(disk: Disk, trained: Path, fingerprint: str, going: Set[Path]
 
 
 def _shared(disk: Disk, data: Path, busy: Mapping[str, str], notes: list[str]) -> Iterator[Removal]:
-    """Images and features that no pointer names. A pointer that cannot be read protects all; `notes` has it."""
+    """Images and features that no pointer names. A pointer that cannot be read protects all, with a note in `notes`."""
     if scan.RUNNING in busy.values():  # it may be about to write its pointers
         notes.append("images and features that experiments share are left alone while an experiment is run")
         return
@@ -222,7 +222,7 @@ def _unused(disk: Disk, reason: str, found: list[Path], needed: Set[Path] | None
 def _pointed_to(folder: Path, name: str, files: Callable[[Path], set[Path]], notes: list[str]) -> set[Path] | None:
     """The files that pointers of this name lead to; None where one of them cannot be read."""
     try:
-        # lexists: also a link to a disk that is not there now
+        # lexists: also a link to a disk that is absent now
         pointers = [one / name for one in listed(folder) if os.path.lexists(one / name)]
         return {path for pointer in pointers for path in files(pointer)}
     except (OSError, ValueError, PaperganError) as error:
@@ -231,7 +231,7 @@ def _pointed_to(folder: Path, name: str, files: Callable[[Path], set[Path]], not
 
 
 def _of_mlflow(disk: Disk, mlruns: Path, pictures: int) -> Iterator[Removal]:
-    """Sample grids beyond `pictures` of every run that is over, evenly from among them, and its lock."""
+    """Sample grids of every run that is over, except `pictures` evenly spaced ones, and the run's lock."""
     running = mlruns / "running"
     for run in [run for group in disk.folders(mlruns / "artifacts") for run in disk.folders(group, RUN)]:
         found = disk.files(run / "artifacts" / "samples", PICTURE)
@@ -239,12 +239,12 @@ def _of_mlflow(disk: Disk, mlruns: Path, pictures: int) -> Iterator[Removal]:
         for path in (path for number, path in enumerate(found) if number not in kept):
             yield from disk.removal(PICTURES, path)
     for lock in disk.files(running, LOCK):
-        if disk.is_old(lock) and not scan.held(lock):  # a run makes its lock a moment before it holds it
+        if disk.is_old(lock) and not scan.held(lock):  # a run creates its lock a moment before it holds it
             yield from disk.removal(LOCKS, lock)
 
 
 def _evenly(count: int, most: int) -> set[int]:
-    """At most `most` (at least 2) of 0..count-1, evenly apart, both ends among them."""
+    """At most `most` (at least 2) of 0..count-1, evenly spaced, both ends included."""
     if count <= most:
         return set(range(count))
     return {round(place * (count - 1) / (most - 1)) for place in range(most)}

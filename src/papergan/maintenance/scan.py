@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PRIMARY, MODELS, REPORTING = "03_primary", "06_models", "08_reporting"
 STORE, CACHE = "store", "rulers"  # shared by all experiments: images below PRIMARY, features below MODELS
-VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")  # as Kedro names them, so that names are in order
+VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")  # as Kedro names them, so that names sort by time
 MODEL_FILES = {"model.safetensors", "config.json", "README.md", "samples.png"}  # of a model folder
 TRAINED, RUNNING = "is being trained", "is being run"  # why an experiment is left alone
 YOUNG_SECONDS = 3600.0  # a younger file may still be in use by the process that wrote it
@@ -29,7 +29,7 @@ YOUNG_SECONDS = 3600.0  # a younger file may still be in use by the process that
 
 @dataclass(frozen=True)
 class Piece:
-    """A file, or a folder that is empty by then, to be removed. changed: nanoseconds; 0 for a folder, as its size."""
+    """A file to be removed, or a folder that is empty by then. changed: nanoseconds; 0 for a folder, like its size."""
 
     path: Path
     bytes: int
@@ -38,7 +38,7 @@ class Piece:
 
     @classmethod
     def at(cls, path: Path) -> Piece:
-        """The present state of a path. Raises OSError where there is nothing, or a link or a device on the way."""
+        """The present state of a path. Raises OSError if it is missing, is a device, or is reached through a link."""
         about = path.lstat()
         if path.parent.resolve() != path.parent or not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
             raise OSError("is reached through a link, or is no file")
@@ -48,7 +48,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Removal:
-    """One thing to remove. reason: in the plural. pieces: removed in this order. lock: held meanwhile."""
+    """One thing to remove. reason: in the plural. pieces: removed in this order. lock: held during the removal."""
 
     reason: str
     pieces: tuple[Piece, ...]
@@ -56,14 +56,14 @@ class Removal:
 
     @property
     def bytes(self) -> int:
-        """Size of its files together."""
+        """The total size of its files."""
         return sum(piece.bytes for piece in self.pieces)
 
 
 class Disk:
     """Reads folders. What cannot be read is left alone and named in `errors`, one line each.
 
-    now: seconds since the epoch, the present where it is None.
+    now: seconds since the epoch; None = the present.
     """
 
     def __init__(self, now: float | None = None) -> None:
@@ -71,7 +71,7 @@ class Disk:
         self.errors: list[str] = []
 
     def files(self, folder: Path, name: re.Pattern[str]) -> list[Path]:
-        """Files with such a name directly in `folder`, in order; no links."""
+        """Files directly in `folder` whose name matches, in order; no links."""
         return [Path(e) for e in self._entries(folder) if name.fullmatch(e.name) and e.is_file(follow_symlinks=False)]
 
     def folders(self, folder: Path, name: re.Pattern[str] | None = None) -> list[Path]:
@@ -84,14 +84,14 @@ class Disk:
         return [entry.name for entry in self._entries(folder)]
 
     def below(self, folder: Path, name: re.Pattern[str], skipped: Container[str]) -> Iterator[Path]:
-        """Files with such a name at any depth, but in folders with a name in `skipped`; no links."""
+        """Files at any depth whose name matches, except in folders with a name in `skipped`; no links."""
         yield from self.files(folder, name)
         for inner in self.folders(folder):
             if inner.name not in skipped:
                 yield from self.below(inner, name, skipped)
 
     def pieces(self, version: Path, name: str) -> list[Path]:
-        """The file that a version holds, or the model folder with its files; none where it holds more."""
+        """The file that a version holds, or the model folder with its files; none if it holds more."""
         if files := self.files(version, re.compile(re.escape(name))):
             return files
         inner = version / name
@@ -106,7 +106,7 @@ class Disk:
             return False
 
     def removal(self, reason: str, *paths: Path, lock: Path | None = None) -> Iterator[Removal]:
-        """One removal of these paths in this order; none where there are none, or one of them is gone by now."""
+        """One removal of these paths in this order; none if there are no paths, or one of them is gone by now."""
         try:
             pieces = tuple(Piece.at(path) for path in paths)
         except FileNotFoundError:
@@ -131,9 +131,9 @@ class Disk:
 
 
 def listed(folder: Path) -> list[Path]:
-    """Everything in `folder`, in order, links followed: for what is only read. Empty where there is no such folder.
+    """Everything in `folder`, in order, following links: for read-only use. Empty if there is no such folder.
 
-    Raises OSError where it may not be read.
+    Raises OSError if it may not be read.
     """
     try:
         return sorted(folder.iterdir())
@@ -144,7 +144,7 @@ def listed(folder: Path) -> list[Path]:
 def remove(removals: Iterable[Removal]) -> tuple[list[Removal], list[str]]:
     """Remove these. Returns what was removed, and a line for each that was not: it has changed or is in use.
 
-    A kill in between leaves whole files, or pieces that the next plan has again.
+    A process killed in between leaves whole files, or pieces that the next plan includes again.
     """
     done: list[Removal] = []
     errors: list[str] = []
@@ -191,8 +191,8 @@ def held(lock: Path) -> bool:
 def busy(data: Path, tracking: MlflowConfiguration) -> dict[str, str]:
     """Experiments by name, and why they are left alone, TRAINED or RUNNING.
 
-    An experiment that is run trains for a part of that time only; before and after, its MLflow run is what shows it.
-    Raises PaperganError where a run is alive and MLflow does not know its experiment.
+    An experiment trains only for a part of its run; before and after, only its MLflow run shows that it is running.
+    Raises PaperganError if a run is alive and MLflow does not know its experiment.
     """
     running = {
         lock.stem
@@ -218,7 +218,7 @@ def _experiment_of(run: str, uri: str) -> str:
 
     try:
         database = Path(uri.removeprefix("sqlite:///"))
-        if uri.startswith("sqlite:///") and not database.is_file():  # MLflow would make one
+        if uri.startswith("sqlite:///") and not database.is_file():  # MLflow would create one
             raise FileNotFoundError(f"there is no {database}")
         return str(MlflowClient(tracking_uri=uri).get_run(run).data.tags["papergan.experiment"])
     except Exception as error:  # MLflow fails in many ways; each means the same here

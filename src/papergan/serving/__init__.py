@@ -1,1 +1,1 @@
-"""Trained generators behind HTTP: a page, and an API of samples and translations; needs the extra `serve`."""
+"""Trained generators over HTTP: a page, and an API for samples and translations; needs the extra `serve`."""

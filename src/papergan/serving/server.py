@@ -1,4 +1,4 @@
-"""A trained generator behind HTTP, on the loopback by default, and a page to look at it with."""
+"""An HTTP server for a trained generator, on the loopback interface by default, and a page to try it with."""
 
 from __future__ import annotations
 
@@ -31,10 +31,11 @@ PAGE = Path(__file__).with_name("page.html")
 
 
 def create_app(generator: AnyModel, limits: Limits | None = None, *, public: bool = False) -> FastAPI:
-    """The application. public: answer under any name; else under those of the loopback alone.
+    """The application. public: answer under any host name; else only under those of the loopback interface.
 
-    So a page from elsewhere, whose name was made to lead here, gets nothing.
-    Raises RecipeError where the packages are missing, for a translator of images with a mask, and for a vocoder.
+    So a page from elsewhere gets nothing even if its host name was made to resolve to this server.
+    Raises RecipeError if the packages are missing, for a translator of images with a mask, a vocoder, and rows of a
+    table.
     """
     _check_packages()
     from fastapi import FastAPI
@@ -48,7 +49,7 @@ def create_app(generator: AnyModel, limits: Limits | None = None, *, public: boo
         yield
         service.worker.close()
 
-    # FastAPI's own pages of documentation load scripts from elsewhere
+    # FastAPI's own documentation pages load scripts from other hosts
     app = FastAPI(title="papergan", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     page, policy = _page()
     headers = {"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff"}
@@ -82,10 +83,10 @@ def serve(
 ) -> None:  # fmt: skip
     """Serve until SIGINT or SIGTERM. public: allow a host that other machines can reach; there is no login.
 
-    listening: called once connections are taken.
+    listening: called once connections are accepted.
 
-    Raises RecipeError for a translator of images with a mask, a vocoder, such a host without `public`, an address that
-    cannot be had, and missing packages.
+    Raises RecipeError for a translator of images with a mask, a vocoder, rows of a table, such a host without `public`,
+    an address that cannot be used, and missing packages.
     """
     local = _is_loopback(host)
     if not local and not public:
@@ -127,7 +128,7 @@ Handler = Callable[["Request"], Awaitable["Response"]]
 
 
 def _guarded(handler: Handler, public: bool) -> Handler:
-    """The handler, whose errors are answers of one line."""
+    """The handler, with errors turned into one-line answers, and requests under other host names refused."""
 
     async def answer(request: Request) -> Response:
         try:
@@ -146,7 +147,7 @@ def _guarded(handler: Handler, public: bool) -> Handler:
 
 
 def _page() -> tuple[bytes, str]:
-    """The page, and the policy that allows its own script and style alone."""
+    """The page, and the content security policy that allows only its own script and style."""
     page = read_regular(PAGE)
     allowed = {}
     for tag in (b"script", b"style"):

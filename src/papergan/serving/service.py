@@ -1,4 +1,4 @@
-"""Requests to a served generator: what they may say, within limits, and what is answered."""
+"""Requests to a served generator: what they may contain, their limits, and the answers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from papergan.validation import StrictModel
 if TYPE_CHECKING:
     from fastapi import Request, Response
 
-AT_ONCE = 32  # images between two looks at the clock
+AT_ONCE = 32  # images between two checks of the time limit
 
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Label = int | Annotated[str, Field(max_length=200)]
@@ -33,9 +33,10 @@ Body = TypeVar("Body", bound=StrictModel)
 
 @dataclass(frozen=True)
 class Limits:
-    """images: of a request. body: bytes. waiting: requests in the queue. seconds: for each, its wait included.
+    """Limits of a server. images: per request. body: bytes. waiting: requests in the queue. seconds: per request.
 
-    connections: open at once, those beyond are turned away. picture: bytes of an image that is sent, and pixels: of it.
+    seconds include the wait. connections: open at once; more are turned away. picture: bytes of an image that is sent;
+    pixels: of that image.
     """
 
     images: int = 256
@@ -48,7 +49,7 @@ class Limits:
 
 
 class SampleBody(StrictModel):
-    """What POST /sample takes. format: "png" images side by side, "grid" with a caption, "json" one PNG for each."""
+    """The body of POST /sample. format: "png" images side by side, "grid" with a caption, "json" one PNG for each."""
 
     n: Annotated[int, Field(ge=1)] = 16
     seed: Seed = 0
@@ -58,9 +59,9 @@ class SampleBody(StrictModel):
 
 
 class InterpolateBody(StrictModel):
-    """What POST /interpolate takes: the way from the first sample of one seed to that of another, both included.
+    """The body of POST /interpolate: the path from the first sample of one seed to that of another, both included.
 
-    label: None = the class of the start. A mixture of generators stays with the member that made the start.
+    label: None = the class of the start. A mixture of generators stays with the member that generated the start.
     """
 
     seeds: Annotated[list[Seed], Field(min_length=2, max_length=2)]
@@ -71,7 +72,7 @@ class InterpolateBody(StrictModel):
 
 
 class Refused(Exception):
-    """A request that cannot be answered: the status, and one line that says why."""
+    """A request that cannot be answered: the HTTP status, and one line that says why."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
@@ -79,7 +80,7 @@ class Refused(Exception):
 
 
 class Service:
-    """The handlers of one generator."""
+    """The request handlers of one generator."""
 
     def __init__(self, generator: Generator, limits: Limits) -> None:
         self.generator, self.limits = generator, limits
@@ -87,12 +88,12 @@ class Service:
 
     @property
     def routes(self) -> dict[str, str]:
-        """The handlers of this kind of generator, by their path and name, and the method of each."""
+        """HTTP method by handler for this kind of generator; a handler's name is also its path."""
         return {"sample": "POST", "interpolate": "POST"}
 
     @property
     def about(self) -> dict[str, Any]:
-        """Name and description, of any generator."""
+        """Name and description, for every kind of generator."""
         name, *about = repr(self.generator).splitlines()
         return {"name": name.partition(":")[0], "about": [name.partition(": ")[2], *map(str.strip, about)]}
 
@@ -119,7 +120,7 @@ class Service:
         return answer_json({"status": "ok", "digest": self.generator.digest})
 
     async def model(self, request: Request) -> Response:
-        """GET /model: what can be asked for."""
+        """GET /model: what can be requested."""
         return answer_json({**self.about, "classes": _class_names(self.generator), "most": self.limits.images})
 
     def _sampled(self, body: SampleBody, check: Check) -> Samples:
@@ -146,11 +147,11 @@ class Service:
         return Samples.join(parts)
 
     async def _answer(self, work: Callable[[Check], Samples], kind: Format) -> Response:
-        """The images that `work` makes, drawn and encoded in the worker's thread."""
+        """The images that `work` returns, generated and encoded in the worker's thread."""
         from fastapi import Response
 
         def encoded(check: Check) -> bytes:
-            check()  # who waited too long is not served
+            check()  # a request that waited too long is not served
             return _encoded(work(check), kind, self.generator.digest)
 
         media = "application/json" if kind == "json" else "image/png"
@@ -167,7 +168,7 @@ class Service:
         return model.parse("request", given)
 
     async def _content(self, request: Request, most: int) -> bytes:
-        """The body of a request, of at most so many bytes."""
+        """The body of a request, limited to this many bytes."""
         try:
             return await asyncio.wait_for(_read(request, most), self.limits.seconds)
         except TimeoutError:
@@ -188,7 +189,7 @@ async def _read(request: Request, most: int) -> bytes:
 
 
 def answer_json(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """An answer of JSON."""
+    """A JSON answer."""
     from fastapi.responses import JSONResponse
 
     return JSONResponse(content, status, headers)
@@ -210,7 +211,7 @@ def _encoded(samples: Samples, kind: Format, digest: str) -> bytes:
 
 
 def _class_names(generator: Generator) -> list[str]:
-    """By number; none for a generator without classes."""
+    """Class names, by number; none for a generator without classes."""
     if not generator.conditional:
         return []
     names = generator.classes

@@ -1,4 +1,4 @@
-"""Requests to a served generator of sounds."""
+"""Requests to a served sound generator."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from fastapi import Request, Response
 
 
-AT_ONCE = 8  # sounds between two looks at the clock
+AT_ONCE = 8  # sounds between two checks of the time limit
 
 
 class SoundBody(StrictModel):
-    """What POST /sample takes. format: "wav" is one sound, "json" has a WAV file for each of them."""
+    """The body of POST /sample. format: "wav" is a single sound, "json" has a WAV file for each sound."""
 
     n: Annotated[int, Field(ge=1)] = 1
     seed: Seed = 0
@@ -32,7 +32,7 @@ class SoundBody(StrictModel):
 
 
 class SoundService(Service):
-    """The handlers of one generator of sounds."""
+    """The request handlers of one sound generator."""
 
     generator: SoundGenerator  # type: ignore[assignment]
 
@@ -56,7 +56,7 @@ class SoundService(Service):
         def made(check: Check) -> bytes:
             parts: list[Sounds] = []
             for part in self.generator.stream(body.n, seed=body.seed, batch_size=AT_ONCE):
-                check()  # who waited too long is not served
+                check()  # a request that waited too long is not served
                 parts.append(part)
             return parts[0].wav(0) if body.format == "wav" else self._as_json(parts)
 
@@ -64,7 +64,7 @@ class SoundService(Service):
         return Response(await self.worker.run(made), media_type=media)
 
     async def model(self, request: Request) -> Response:
-        """GET /model: what can be asked for."""
+        """GET /model: what can be requested."""
         about = {**self.about, "most": self.limits.images, "rate": self.generator.rate}
         return answer_json({**about, "seconds": self.generator.length / self.generator.rate})
 

@@ -1,4 +1,4 @@
-"""Requests to a served translator: an image in the body of a request, and the translated one as the answer."""
+"""Requests to a served translator: an image in the request body, and the translated image as the answer."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from papergan.serving.worker import Check
 if TYPE_CHECKING:
     from fastapi import Request, Response
 
-TILE = 256  # pixels of a square between two looks at the clock
+TILE = 256  # side of a square in pixels, between two checks of the time limit
 
 
 class TranslationService(Service):
-    """The handlers of one translator of grey or colour images."""
+    """The request handlers of one translator of grey or colour images."""
 
     generator: Translator
 
     def __init__(self, generator: Translator, limits: Limits) -> None:
-        """Raises RecipeError where inputs have a mask, which no picture has."""
+        """Raises RecipeError if its inputs have a mask, which no picture has."""
         generator.check_takes_pictures(A_TO_B)
         super().__init__(generator, limits)
 
     @property
     def directions(self) -> list[str]:
-        """Those that the generator learnt."""
+        """The directions that the generator learnt."""
         return list(directions_of(self.generator.sampler.generator))
 
     @property
@@ -53,13 +53,13 @@ class TranslationService(Service):
         content = await self._content(request, self.limits.picture)
 
         def translated(check: Check) -> bytes:
-            check()  # who waited too long is not served
+            check()  # a request that waited too long is not served
             return self._translated(content, direction, check)
 
         return Response(await self.worker.run(translated), media_type="image/png")
 
     async def model(self, request: Request) -> Response:
-        """GET /model: what can be asked for."""
+        """GET /model: what can be requested."""
         return answer_json(
             {
                 **self.about,

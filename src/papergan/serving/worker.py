@@ -1,4 +1,4 @@
-"""One thread for torch, with a queue of limited length and a limit of time for each piece of work."""
+"""One thread for torch, with a bounded queue and a time limit for each task."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Check = Callable[[], None]
 
 
 class Busy(Exception):
-    """The queue is full, or work took too long; one line for who asked."""
+    """The queue is full, or a task took too long; one line for the client."""
 
 
 class Worker:
-    """Does one piece of work after the other. waiting: how many may wait; seconds: for each, its wait included."""
+    """Runs one task after the other. waiting: how many may wait; seconds: for each, its wait included."""
 
     def __init__(self, waiting: int, seconds: float) -> None:
         self.waiting, self.seconds = waiting, seconds
@@ -26,9 +26,9 @@ class Worker:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="torch")
 
     async def run(self, work: Callable[[Check], T]) -> T:
-        """The result of `work`, which calls its argument now and then: that raises Busy once the time is over.
+        """Return the result of `work`. It must call its argument regularly, which raises Busy once the time is over.
 
-        Raises Busy where no place is free, and at the limit of time; work that has begun keeps its place until it ends.
+        Raises Busy if no place is free, and at the time limit; a task that has begun keeps its place until it ends.
         """
         if not self._places.acquire(blocking=False):
             raise Busy(f"busy: {self.waiting} requests are waiting already; try again in a moment")
@@ -44,7 +44,7 @@ class Worker:
             raise self._too_late() from None
 
     def close(self) -> None:
-        """Drop what waits, and let what is being done come to its end."""
+        """Drop the waiting tasks, and let the running one finish."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _check(self, deadline: float) -> Check:

@@ -1,1 +1,1 @@
-"""Images that are drawn by formula or from a font: embedded data sets, without a download."""
+"""Images drawn by formula or from a font: built-in data sets that need no download."""

@@ -1,7 +1,7 @@
 """synthetic_digits: the ten digits as pen strokes, drawn by formula, for demonstrations without a download.
 
 Grey images 32x32, bright strokes on black. Every image is a pure function of (seed, split, index). Its class is index
-mod 10, so classes are balanced. What varies, each uniform and independent:
+mod 10, so classes are balanced. The following vary, each uniformly and independently:
 
     position    centre within 3 pixels of the middle, in x and in y
     size        half the height 8..11 pixels; half the width 0.75..1.15 of the stroke table's
@@ -9,7 +9,7 @@ mod 10, so classes are balanced. What varies, each uniform and independent:
     pen         1.1..2.2 pixels to either side of the line
     ink         brightness 0.75..1
 
-Antialiased and the same bytes on every machine, as `papergan.data.drawn.shapes` is, whose random numbers these are.
+Antialiased, and the same bytes on every machine, like `papergan.data.drawn.shapes`, whose random numbers are used.
 """
 
 from __future__ import annotations

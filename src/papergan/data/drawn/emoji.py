@@ -1,9 +1,9 @@
-"""Emoji rendered from an installed colour font, where there is no emoji data set; named after the font wherever shown.
+"""Emoji rendered from an installed colour font, for lack of an emoji data set; named after the font wherever shown.
 
-Which: every single code point that the font draws and Unicode calls a symbol, without regional indicators, skin tones
-and pieces of hair, so that no two differ by such a part alone; identical bitmaps count once. They are put into an order
-by `seed`; the first are for training, the next for testing. There are no classes.
-How: the font's own bitmap on white, centred in a square, resized as any picture is.
+Selection: every single code point that the font draws and Unicode classifies as a symbol, except regional indicators,
+skin tones and pieces of hair, so that no two differ by such a part alone; identical bitmaps count once. `seed` decides
+their order; the first are for training, the next for testing. There are no classes.
+Rendering: the font's own bitmap on white, centred in a square, resized like any other image.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ PARTS = (*range(0x1F1E6, 0x1F200), *range(0x1F9B0, 0x1F9B4))  # regional indicat
 
 
 def emoji_splits(name: str, *, train: int, test: int, size: int, seed: int, font: Path | None = None) -> ImageSplits:
-    """RGB images, `size` pixels square. font: the file; None = where systems keep fonts.
+    """RGB images, `size` pixels square. font: the file; None = search the system's font folders.
 
-    Raises DataError where no font is found, it holds no bitmaps, a damaged one, or fewer emoji than are asked for.
+    Raises DataError if no font is found, or if it holds no bitmaps, a damaged one, or fewer emoji than required.
     """
     path = font or find_font(name)
     bitmaps = list(_bitmaps(path))
@@ -52,7 +52,7 @@ def emoji_splits(name: str, *, train: int, test: int, size: int, seed: int, font
 
 
 def find_font(name: str) -> Path:
-    """The colour font, below one of the folders that freedesktop.org names. Raises DataError where there is none."""
+    """The colour font, below one of the folders that freedesktop.org names. Raises DataError if there is none."""
     home = Path.home()
     shared = os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
     data = [os.environ.get("XDG_DATA_HOME") or str(home / ".local/share"), *shared.split(":")]
@@ -67,7 +67,7 @@ def find_font(name: str) -> Path:
 
 
 def _bitmaps(path: Path) -> Iterator[bytes]:
-    """PNG files, by code point."""
+    """Yield PNG files, in the order of their code points."""
     from fontTools.ttLib import TTFont, TTLibError
 
     try:

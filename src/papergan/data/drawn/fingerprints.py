@@ -1,7 +1,7 @@
-"""fingerprints_synthetic: drawn fingerprints, for a document whose data set cannot be handed on.
+"""fingerprints_synthetic: fingerprints drawn by formula, in place of a data set that cannot be redistributed.
 
-An orientation field with the singular points of one of five patterns, and ridges that grow along it out of noise, as
-Cappelli, Erol, Maio and Maltoni 2000 (ICPR, "Synthetic fingerprint-image generation") make them:
+An orientation field with the singular points of one of five patterns, and ridges that grow along it out of noise, made
+as in Cappelli, Erol, Maio and Maltoni 2000 (ICPR, "Synthetic fingerprint-image generation"):
 
     orientation   1/2 [sum over cores arg(z - c) - sum over deltas arg(z - d)], z = x + i y
                   (Sherlock and Monro 1993); for an arch atan(a sin(pi x)) below, which has no singular points
@@ -9,8 +9,8 @@ Cappelli, Erol, Maio and Maltoni 2000 (ICPR, "Synthetic fingerprint-image genera
                   limited by tanh after each time
     print         a soft ellipse of contact, pressure that varies, grain of paper and sensor
 
-Every image is a pure function of (seed, split, index); its pattern is index mod 5. Up to rounding it is the same on
-every machine; `ImageSet.digest` shows whether it is.
+Every image is a pure function of (seed, split, index); its pattern is index mod 5. It is the same on every machine up
+to rounding; `ImageSet.digest` shows whether it is identical.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from papergan.randomness import seed_for
 
 SIZE = 64
 CLASSES = ("arch", "left_loop", "right_loop", "whorl", "double_loop")
-DIRECTIONS = 24  # Gabor filters, between which there is nothing
+DIRECTIONS = 24  # of the Gabor filters; others are rounded to these
 ROUNDS = 6
 REACH = 7  # half the side of a filter, pixels
 PERIOD = (4.5, 6.5)  # pixels from ridge to ridge, at 64x64
@@ -85,7 +85,7 @@ def orientation(pattern: str, between: Callable[[float, float], float]) -> Tenso
 
 
 def _grown(noise: Tensor, theta: Tensor, period: float) -> Tensor:
-    """Ridges in [-1, 1] along theta, by filtering noise again and again."""
+    """Ridges in [-1, 1] along theta, by filtering noise repeatedly."""
     bank = _bank(period)
     which = (theta / math.pi * DIRECTIONS).round().long() % DIRECTIONS
     ridges = noise[None, None]

@@ -1,4 +1,4 @@
-"""Polygons by their corners, and distances to their outlines and to lines of segments."""
+"""Polygons given by their corners, and distances to their outlines and to polylines."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def polygon_distance(x: Array, y: Array, corners: Corners, radius: Array) -> Arr
     """Signed distance in pixels from points to a polygon's outline, negative inside.
 
     x, y: points in pixels from the polygon's centre, arrays that broadcast. corners: in units of `radius`, in order.
-    The least distance to any edge; its sign from the parity of edges that a ray to the right crosses.
+    The least distance to any edge; its sign follows from the parity of edges that a ray to the right crosses.
     """
     x, y = np.broadcast_arrays(x, y)
     nearest = np.full(x.shape, np.inf)

@@ -1,10 +1,10 @@
 """synthetic_shapes: ten kinds of shapes, drawn by formula, for tests and demonstrations without a download.
 
 Every image is a pure function of (seed, split, index). Its class is index mod 10, so classes are balanced and each
-class is one known mode. What varies, each uniform and independent:
+class is one known mode. The following vary, each uniformly and independently:
 
     colour      shape and ground have hues at least a third of the circle apart, one bright (value 0.75..1), one
-                dark (0.15..0.45); which of the two is the shape is a coin's toss
+                dark (0.15..0.45); which of the two is the shape is a coin toss
     ground      its brightness falls by up to 30 % along a random direction
     position    centre within 5 pixels of the middle, in x and in y
     scale       radius 7..11 pixels; stripes are 6..12 pixels per period, checkerboard fields 4..8
@@ -108,7 +108,7 @@ def spread(u: Array, low: float, high: float) -> Array:
 
 
 def _direction(u: Array) -> tuple[Array, Array]:
-    """[N] in [0, 1) -> (cosine, sine), each [N, 1, 1], round the full circle, not quite evenly.
+    """[N] in [0, 1) -> (cosine, sine), each [N, 1, 1], around the full circle, not quite uniformly.
 
     The rational parametrisation of a quarter turn, ((1 - t^2), 2t) / (1 + t^2), then 0 to 3 quarter turns: no sine.
     """
@@ -147,7 +147,7 @@ def _rgb(hue: Array, saturation: Array, value: Array) -> Array:
 
 
 def covered(distance: Array) -> Array:
-    """The share of a pixel that a shape covers whose outline is this signed distance away, in pixels."""
+    """The share of a pixel covered by a shape whose outline is this signed distance away, in pixels."""
     return np.clip(0.5 - distance, 0, 1)
 
 
@@ -160,7 +160,7 @@ def _disc(x: Array, y: Array, u: Array) -> Array:
 
 
 def _ring(x: Array, y: Array, u: Array) -> Array:
-    """Its band is 0.3 of the radius wide."""
+    """A ring whose band is 0.3 of the radius wide."""
     return covered(np.abs(np.sqrt(x * x + y * y) - 0.85 * _radius(u)) - 0.15 * _radius(u))
 
 
@@ -184,7 +184,7 @@ def _stripes(along: Array, u: Array) -> Array:
 
 
 def _checkerboard(x: Array, y: Array, u: Array) -> Array:
-    """Covered where one of two crossing sets of bands is, and not both."""
+    """Covered where exactly one of two crossing sets of bands is."""
     period = 2 * spread(u[:, 13], 4, 8)
     first = covered(_bands(x, period, spread(u[:, 14], 0, 1)))
     second = covered(_bands(y, period, spread(u[:, 15], 0, 1)))
@@ -192,7 +192,7 @@ def _checkerboard(x: Array, y: Array, u: Array) -> Array:
 
 
 def _glow(x: Array, y: Array, u: Array) -> Array:
-    """No edge at all: (1 - r^2)^2 out to 1.5 radii."""
+    """A glow without any edge: (1 - r^2)^2 out to 1.5 radii."""
     radius = 1.5 * _radius(u)
     inside = np.clip(1 - (x * x + y * y) / (radius * radius), 0, 1)
     return inside * inside
