@@ -13,10 +13,10 @@ class ExtractorSettings(StrictModel):
     """Which extractors to build, at least one, and the columns that each of them gives.
 
     inception: `fid`, `is`, ...; domain: the data set's own classifier, `domain_*` (for images without labels one that
-    classifies rotations, `rotation_*`); inception64, domain64: their first features, 64 at the
-    standard width; torchvision: torchvision's Inception, another network. vgg19_weights: the file of torchvision's VGG19, for systems whose `content` is vgg19.
-    lpips_weights: the file of LPIPS's linear layers, for comparing pairs by LPIPS; None = they are not compared by it.
-    lpips_backbone: torchvision's file of LPIPS's network; None = the one in torch's cache.
+    classifies rotations, `rotation_*`); inception64, domain64: their first features, 64 at the standard width;
+    torchvision: torchvision's Inception, another network. vgg19_weights: the file of torchvision's VGG19, for systems
+    whose `content` is vgg19. lpips_weights: the file of LPIPS's linear layers, for comparing pairs by LPIPS; None =
+    they are not compared by it. lpips_backbone: torchvision's file of LPIPS's network; None = the one in torch's cache.
     """
 
     inception: bool = True
