@@ -78,8 +78,8 @@ def test_a_citation_holds_all_that_is_known():
         ({"authors": []}, "give authors and year, or a name"),
         ({"arxiv": "arXiv:2001.00001"}, r"lee2020\.arxiv"),
         ({"doi": "https://doi.org/10.1/x"}, r"lee2020\.doi"),
-        ({"authors": ["Kim, Ann"]}, "'lee2020' is no citation key of this paper: expected kim2020"),
-        ({"year": 2021}, "'lee2020' is no citation key of this paper: expected lee2021"),
+        ({"authors": ["Kim, Ann"]}, "'lee2020' is not a citation key of this paper: expected kim2020"),
+        ({"year": 2021}, "'lee2020' is not a citation key of this paper: expected lee2021"),
     ],
 )
 def test_a_wrong_entry_is_one_line(tmp_path, change, message):
@@ -99,7 +99,7 @@ def test_letters_of_keys_are_plain_and_two_of_a_year_are_told_apart(tmp_path):
 @pytest.mark.parametrize("number", SOURCES)
 def test_an_old_number_is_refused_with_the_key_that_took_its_place(number):
     key = SOURCES[number][0]
-    assert refused(number) == f"mine.paper: papers have names: write {key} in the place of '{number}'"
+    assert refused(number) == f"mine.paper: papers have names: write {key} instead of '{number}'"
 
 
 def test_an_unknown_key_is_refused_with_close_matches():
@@ -140,7 +140,7 @@ def faults(dataset: str, content: object) -> list[str]:
 @pytest.mark.parametrize("dataset", ["published", "pros_and_cons"])
 def test_an_old_number_is_refused_before_the_run_that_needs_it(dataset):
     (line,) = faults(dataset, {"document_003": {}})
-    assert line == f"{dataset}.yml: papers have names: write song2023 in the place of 'document_003'"
+    assert line == f"{dataset}.yml: papers have names: write song2023 instead of 'document_003'"
     (line,) = faults(dataset, {"song203": {}})
     assert "did you mean 'song2023'" in line
 

@@ -119,7 +119,7 @@ def test_only_a_url_is_taken(monkeypatch):
     assert url_from("PAPERGAN_REMOTE") == "s3://bucket/papergan"
     for wrong in ("bucket/papergan", "/shared", "s3:bucket", "s3:// bucket"):
         monkeypatch.setenv("PAPERGAN_REMOTE", wrong)
-        with pytest.raises(RecipeError, match="PAPERGAN_REMOTE=.* is no URL of fsspec; expected"):
+        with pytest.raises(RecipeError, match="PAPERGAN_REMOTE=.* is not a URL of fsspec; expected"):
             url_from("PAPERGAN_REMOTE")
 
 
@@ -152,7 +152,7 @@ def test_the_command_refuses_an_address_with_a_password_in_one_line(monkeypatch)
 
 def test_an_error_shows_no_password(monkeypatch):
     monkeypatch.setenv("PAPERGAN_REMOTE", f"ftp://{ACCOUNT}@host /papergan")
-    with pytest.raises(RecipeError, match="is no URL") as error:
+    with pytest.raises(RecipeError, match="is not a URL") as error:
         url_from("PAPERGAN_REMOTE")
     assert "ftp://host /papergan" in str(error.value)
 

@@ -70,7 +70,7 @@ def storage_errors(path: Path, size: int | None = None) -> Iterator[None]:
         wanted = "" if size is None else f"; {size} bytes needed"
         raise StorageError(
             f"{path}: cannot be written ({error.strerror or error}{wanted}, {free_bytes(path)} free); "
-            "make room or mend the folder, and run again"
+            "free disk space or repair the folder, and run again"
         ) from error
 
 
@@ -162,7 +162,9 @@ def read_regular(path: Path, *, most: int = DOCUMENT_BYTES) -> bytes:
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         if size > most:
-            raise StorageError(f"{path} has {size} bytes, expected at most {most}; get it again or remove it")
+            raise StorageError(
+                f"{path} has {size} bytes, expected at most {most}; copy or download it again, or remove it"
+            )
         content = file.read(size + 1)
     if len(content) > size:
         raise StorageError(f"{path} grew while it was read; wait until nobody writes to it")

@@ -187,7 +187,7 @@ def _refuse_unknown_runner(name: str) -> None:
     except Exception as error:  # an import may raise anything
         raise RecipeError(f"unknown runner {quoted(name)}: {one_line_error(error)}") from error
     if not isinstance(runner, type) or not issubclass(runner, AbstractRunner) or isabstract(runner):
-        raise RecipeError(f"--runner: {quoted(name)} is no runner; leave --runner out")
+        raise RecipeError(f"--runner: {quoted(name)} is not a runner; leave --runner out")
     if issubclass(runner, ParallelRunner):
         raise RecipeError(
             f"--runner: {quoted(name)} cannot run this project, whose nodes share recipes and what is tracked within "

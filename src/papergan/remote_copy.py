@@ -128,7 +128,7 @@ def url_from(variable: str) -> str | None:
     given = os.environ.get(variable, "").strip()
     if given and _URL.fullmatch(given) is None:
         raise RecipeError(
-            f"{variable}={quoted(given)} is no URL of fsspec; expected PROTOCOL://..., such as s3://bucket/folder"
+            f"{variable}={quoted(given)} is not a URL of fsspec; expected PROTOCOL://..., such as s3://bucket/folder"
         )
     return given or None
 

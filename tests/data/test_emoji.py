@@ -121,7 +121,7 @@ def test_a_font_without_colour_bitmaps_and_a_file_that_is_no_font(tmp_path):
     with pytest.raises(DataError, match=r"plain\.ttf has no colour bitmaps"):
         emoji_splits("noto", train=1, test=1, size=4, seed=0, font=plain)
     (tmp_path / "text.ttf").write_text("no font")
-    with pytest.raises(DataError, match=r"text\.ttf is no font that can be read"):
+    with pytest.raises(DataError, match=r"text\.ttf is not a font that can be read"):
         emoji_splits("noto", train=1, test=1, size=4, seed=0, font=tmp_path / "text.ttf")
 
 

@@ -48,7 +48,7 @@ def test_one_of_several_configurations_is_named(hub, tmp_path):
 
 @pytest.mark.parametrize("address", ["hf://datasets/cats", "hf://datasets/org/../cats", "hf://datasets/"])
 def test_what_is_no_address(address):
-    with pytest.raises(DataError, match="is no data set of the Hub"):
+    with pytest.raises(DataError, match="is not a data set of the Hub"):
         hub_files(address)
 
 

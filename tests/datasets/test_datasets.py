@@ -43,7 +43,7 @@ def test_a_history_comes_back_exactly(tmp_path):
 def test_a_foreign_csv_is_no_history(tmp_path):
     path = tmp_path / "history.csv"
     path.write_text("a,b\n1,2\n")
-    with pytest.raises(DatasetError, match="no history"):
+    with pytest.raises(DatasetError, match="not a history"):
         HistoryDataset(filepath=str(path)).load()
 
 
@@ -66,7 +66,7 @@ def test_what_an_earlier_version_scored_is_refused_in_one_line(tmp_path, kind):
 
 @pytest.mark.parametrize("model", ["os.path.join", "papergan.cli.run", "kedro.io.Version", "papergan.nothing.Here"])
 def test_a_catalog_names_models_of_this_project_only(tmp_path, model):
-    with pytest.raises(DatasetError, match="is no pydantic model of papergan"):
+    with pytest.raises(DatasetError, match="is not a pydantic model of papergan"):
         ModelDataset(filepath=str(tmp_path / "a"), model=model, what="w", remedy="r")
 
 

@@ -243,7 +243,7 @@ class TestDecode:
         with pytest.raises(RecipeError, match=message):
             loaded("mix_wgan").decode(np.zeros((1, 8)), members=members)
         if members is not None:
-            with pytest.raises(RecipeError, match="is no mixture; leave members out"):
+            with pytest.raises(RecipeError, match="is not a mixture; leave members out"):
                 loaded("dcgan").decode(np.zeros((1, 8)), members=members)
 
     def test_under_a_truncation(self, loaded):

@@ -100,7 +100,7 @@ class TestWhereAModelIs:
         ("source", "error", "message"),
         [
             ("nowhere", CheckpointError, "does not exist"),
-            ("s3://bucket/model", RecipeError, "is no place of a model"),
+            ("s3://bucket/model", RecipeError, "is not a place of a model"),
             (".", CheckpointError, "has no model in it"),
         ],
     )

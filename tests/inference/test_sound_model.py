@@ -171,7 +171,7 @@ def test_the_command_restores_wav_files(tmp_path):
         assert (found.int() - wanted[index].int()).abs().max() <= 1
     for arguments, message in (
         ((place, files, "--out", files), "would be replaced"),
-        ((written(tmp_path, "wavegan"), files), "is no vocoder"),
+        ((written(tmp_path, "wavegan"), files), "is not a vocoder"),
         ((place, tmp_path / "out", "--out", tmp_path / "out"), "would be replaced"),
         ((place, written(tmp_path, "melgan")), "holds no WAV files"),
     ):

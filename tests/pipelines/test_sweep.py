@@ -244,6 +244,6 @@ def test_the_study_is_kept_as_optuna_reads_it(finished, tmp_path):
     whole = (tmp_path / "journal").read_bytes()
     for damaged in (b"", b"{}\n", whole[:-20], whole.replace(b"op_code", b"opcode")):
         (tmp_path / "journal").write_bytes(damaged)
-        with pytest.raises(DatasetError, match="is no journal of Optuna"):
+        with pytest.raises(DatasetError, match="is not a journal of Optuna"):
             dataset.load()
         assert not dataset.exists()

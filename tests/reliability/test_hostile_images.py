@@ -120,7 +120,7 @@ def test_a_pipe_or_a_link_to_nothing_does_not_block(tmp_path):
     (tmp_path / "a.png").write_bytes(encoded("PNG"))
     for make, name in ((os.mkfifo, "pipe.png"), (lambda path: os.symlink("nothing.png", path), "dangling.png")):
         make(tmp_path / name)
-        with refused(rf"{name} is no file, or a link to none; remove it"):
+        with refused(rf"{name} is not a file, or is a broken link; remove it"):
             read(tmp_path)
         os.unlink(tmp_path / name)
     os.mkfifo(tmp_path / "pipe.npy")
@@ -130,7 +130,7 @@ def test_a_pipe_or_a_link_to_nothing_does_not_block(tmp_path):
 
 def test_a_link_to_itself_leads_nowhere(tmp_path):
     os.symlink("loop.png", tmp_path / "loop.png")
-    with refused(r"loop\.png is no file"):
+    with refused(r"loop\.png is not a file"):
         read(tmp_path)
     os.unlink(tmp_path / "loop.png")
     (tmp_path / "a.png").write_bytes(encoded("PNG"))

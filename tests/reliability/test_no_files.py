@@ -94,7 +94,7 @@ def test_what_kedro_itself_would_read_or_write_is_refused_before_the_run(tmp_pat
 
 def test_a_pipe_among_prints_is_refused(tmp_path):
     os.mkfifo(tmp_path / "1__M_Left_index_finger.BMP")
-    with pytest.raises(DataError, match="finger.BMP is no file"):
+    with pytest.raises(DataError, match="finger.BMP is not a file"):
         read_socofing(tmp_path, "socofing", size=8, held_out_subjects=1, altered=False)
 
 

@@ -170,7 +170,7 @@ def test_damaged_pictures_have_no_caption(tmp_path):
     dataset.save(ImageGrid(image_set().images, "what it shows"))
     assert dataset.caption() == "what it shows"
     (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:-12])
-    with pytest.raises(EvaluationError, match=r"a\.png is no whole PNG: it ends within .*; draw it again"):
+    with pytest.raises(EvaluationError, match=r"a\.png is not a whole PNG: it ends within .*; draw it again"):
         dataset.caption()
 
 

@@ -71,7 +71,7 @@ def test_a_cut_file_is_made_again(tmp_path, caplog):
     for damaged in (content[:-1], content[: len(content) // 2] + b";", b"GIF89a;", b"words"):
         (tmp_path / "progress.gif").write_bytes(damaged)
         assert not dataset.exists()
-    assert "progress.gif is damaged and will be made again: is no whole GIF" in caplog.text
+    assert "progress.gif is damaged and will be made again: is not a whole GIF" in caplog.text
 
 
 def test_it_is_previewed_and_not_loaded(tmp_path):
@@ -80,5 +80,5 @@ def test_it_is_previewed_and_not_loaded(tmp_path):
     assert dataset.preview().startswith("R0lGOD")  # GIF8
     with pytest.raises(Exception, match="looked at .*, not loaded"):
         dataset.load()
-    with pytest.raises(EvaluationError, match="no whole GIF"):
+    with pytest.raises(EvaluationError, match="not a whole GIF"):
         dataset._check(b"GIF89a", tmp_path / "a.gif")

@@ -168,7 +168,7 @@ def of_rate(rate):
 )
 def test_a_file_that_cannot_be_used_is_refused(folder, harm, message):
     harm(folder / "cat/3.wav")
-    with pytest.raises(DataError, match=rf"^{folder}/cat/3\.wav {message}.*; mend or remove it$"):
+    with pytest.raises(DataError, match=rf"^{folder}/cat/3\.wav {message}.*; repair or remove it$"):
         read(folder)
     harm(folder / "dog/1.WAV")
     with pytest.raises(DataError, match=rf"^2 of 15 files cannot be used; the first: {folder}/cat/3\.wav {message}"):

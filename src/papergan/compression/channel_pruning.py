@@ -49,7 +49,9 @@ def narrowed(wide: nn.Module, narrow: nn.Module, arguments: tuple[Tensor, ...]) 
             state[f"{name}.{part}"] = values if values.dim() == 0 else values[kept.inputs[name]]
     wanted = {name: tensor.shape for name, tensor in narrow.state_dict().items()}
     if wrong := [name for name, shape in wanted.items() if name not in state or state[name].shape != shape]:
-        raise RecipeError(f"{quoted(wrong[0])} is no narrower layer of the same network: its channels cannot be pruned")
+        raise RecipeError(
+            f"{quoted(wrong[0])} is not a narrower layer of the same network: its channels cannot be pruned"
+        )
     return {name: state[name].contiguous() for name in wanted}
 
 

@@ -91,9 +91,9 @@ def papers(path: Path = PAPERS) -> dict[str, Paper]:
         paper = Paper.parse(f"{path}: {key}", entry)
         wanted = f"{_first_author(paper)}{paper.year}" if paper.name is None else ""
         if wanted and not re.fullmatch(f"{wanted}[a-z]?", key):
-            raise RecipeError(f"{path}: {quoted(key)} is no citation key of this paper: expected {wanted}")
+            raise RecipeError(f"{path}: {quoted(key)} is not a citation key of this paper: expected {wanted}")
         if not re.fullmatch(r"[a-z][a-z0-9_]*", key):
-            raise RecipeError(f"{path}: {quoted(key)} is no citation key: expected lower-case letters, digits and _")
+            raise RecipeError(f"{path}: {quoted(key)} is not a citation key: expected lower-case letters, digits and _")
         found[key] = paper
     return found
 
@@ -117,7 +117,7 @@ def find_paper(key: str) -> Paper:
     number = key.removeprefix("document_")
     for name, paper in known.items():
         if paper.document == number:
-            raise RecipeError(f"papers have names: write {name} in the place of {quoted(key)}")
+            raise RecipeError(f"papers have names: write {name} instead of {quoted(key)}")
     raise RecipeError(
         f"unknown paper {quoted(key)}, and no arXiv identifier such as '2410.12345'{did_you_mean(key, known)}"
     )

@@ -39,7 +39,9 @@ def numpy_pictures(path: Path) -> Pictures:
     except DataError:
         raise
     except Exception as error:  # on garbage, zipfile, zlib and NumPy each raise types of their own
-        raise DataError(f"{path} is not a whole NumPy file ({type(error).__name__}); get it again") from error
+        raise DataError(
+            f"{path} is not a whole NumPy file ({type(error).__name__}); copy or download it again"
+        ) from error
     array = _channels_last(path, array)
     return Pictures(partial(_each, path, array), np.zeros(len(array), np.int64))
 

@@ -169,7 +169,9 @@ def _zip(path: Path) -> Collection:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
     except (OSError, zipfile.BadZipFile, ValueError) as error:
-        raise DataError(f"{sanitise(path)} is not a readable zip file ({sanitise(error)}); get it again") from error
+        raise DataError(
+            f"{sanitise(path)} is not a readable zip file ({sanitise(error)}); copy or download it again"
+        ) from error
     for entry in entries:
         parts = PurePosixPath(entry.filename).parts
         if entry.is_dir() or any(part.startswith((".", "__MACOSX")) for part in parts) or is_left_by_system(parts[-1]):
@@ -206,7 +208,7 @@ def hub_files(address: str) -> list[Path]:
     """
     found = _ADDRESS.fullmatch(address)
     if found is None:
-        raise DataError(f"{quoted(address)} is no data set of the Hub: write {HUB}ORGANISATION/NAME")
+        raise DataError(f"{quoted(address)} is not a data set of the Hub: write {HUB}ORGANISATION/NAME")
     try:
         from huggingface_hub import HfApi, snapshot_download
     except ImportError as error:

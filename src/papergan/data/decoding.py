@@ -124,10 +124,10 @@ def decode_png(picture: Picture, mode: Mode, size: int) -> np.ndarray:
     """
     with _opened(picture, whole=True) as image:
         if image.format != "PNG":
-            raise DataError(f"is not a whole PNG image but {image.format}; get it again")
+            raise DataError(f"is not a whole PNG image but {image.format}; copy or download it again")
         if (image.mode, image.size) != (mode, (size, size)):
             got = f"{image.mode} {image.width}x{image.height}"
-            raise DataError(f"is {got}, expected {mode} {size}x{size}; get it again")
+            raise DataError(f"is {got}, expected {mode} {size}x{size}; copy or download it again")
         return np.asarray(image)
 
 
@@ -152,7 +152,7 @@ def _opened(picture: Picture, *, whole: bool = False, modes: tuple[str, ...] = _
         kind = type(error).__name__
         raise ImageError(
             f"{picture.where} is not a whole PNG, JPEG, BMP or WebP image"
-            f"{'' if kind == 'UnidentifiedImageError' else f' ({kind})'}; get it again or leave it out",
+            f"{'' if kind == 'UnidentifiedImageError' else f' ({kind})'}; copy or download it again, or leave it out",
             DAMAGED,
         ) from error
 
@@ -183,7 +183,7 @@ def damage_of_png(content: bytes, *, trailing: bool = False) -> str | None:
 def _check_png(content: bytes) -> None:
     damage = damage_of_png(content, trailing=True)
     if damage is not None:
-        raise ImageError(f"is not a whole PNG image ({damage}); get it again or leave it out", DAMAGED)
+        raise ImageError(f"is not a whole PNG image ({damage}); copy or download it again, or leave it out", DAMAGED)
 
 
 def _open(content: Path | bytes | np.ndarray) -> Image:

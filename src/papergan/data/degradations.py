@@ -20,7 +20,9 @@ def downsampled(images: Tensor, factor: int) -> Tensor:
     height, width = images.shape[-2:]
     for size in (height, width):
         if size % factor:
-            raise ValueError(f"images of {size} pixels cannot be downsampled by {factor}: it is no divisor of {size}")
+            raise ValueError(
+                f"images of {size} pixels cannot be downsampled by {factor}: it is not a divisor of {size}"
+            )
     return torch.cat([resampled(part, (height // factor, width // factor)) for part in torch.split(images, BATCH)])
 
 

@@ -42,7 +42,7 @@ def check_address(url: str) -> None:
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise DataError(f"{url!r} is no address: {error}") from error
+        raise DataError(f"{url!r} is not an address: {error}") from error
     if parts.scheme == "https" and parts.hostname:
         return
     if parts.scheme == "http" and parts.hostname and _is_this_machine(parts.hostname):

@@ -82,7 +82,7 @@ def _folder_pictures(folder: Path) -> Pictures:
     files = Listing.of(folder)
     for name in files.irregular:
         if name.lower().endswith((*IMAGE_SUFFIXES, ".parquet")):
-            raise DataError(f"{sanitise(folder / name)} is no file, or a link to none; remove it")
+            raise DataError(f"{sanitise(folder / name)} is not a file, or is a broken link; remove it")
     if files.images and files.parquets:
         raise DataError(
             f"{folder} holds {len(files.images)} images and {len(files.parquets)} parquet files; name one kind alone"

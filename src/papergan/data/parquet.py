@@ -61,9 +61,11 @@ class ParquetTable:
         except FileNotFoundError as error:
             raise DataError(f"{path} does not exist") from error
         except Exception as error:  # Arrow's reader raises many types on garbage; each means the same here
-            raise DataError(f"{path} is not a readable parquet file ({sanitise(error)}); get it again") from error
+            raise DataError(
+                f"{path} is not a readable parquet file ({sanitise(error)}); copy or download it again"
+            ) from error
         if rows < 0:
-            raise DataError(f"{path} is a damaged parquet file (it claims {rows} rows); get it again")
+            raise DataError(f"{path} is a damaged parquet file (it claims {rows} rows); copy or download it again")
         check_memory(f"{path}, which claims {rows} rows,", rows * np.dtype(np.int64).itemsize)
         return cls(path, schema, rows)
 
@@ -80,10 +82,13 @@ class ParquetTable:
                         break
                     yield batch
         except Exception as error:  # as above
-            raise DataError(f"{self.path} is a damaged parquet file ({sanitise(error)}); get it again") from error
+            raise DataError(
+                f"{self.path} is a damaged parquet file ({sanitise(error)}); copy or download it again"
+            ) from error
         if left:
             raise DataError(
-                f"{self.path} is a damaged parquet file (it does not hold the {self.rows} rows it claims); get it again"
+                f"{self.path} is a damaged parquet file (it does not hold the {self.rows} rows it claims); "
+                "copy or download it again"
             )
 
 
@@ -121,14 +126,14 @@ def read_parquet(
     table = ParquetTable.of(path)
     _check_columns(table, image_column)
     if table.rows != rows:
-        raise DataError(f"{path} must have {rows} rows, got {table.rows}; get the file again")
+        raise DataError(f"{path} must have {rows} rows, got {table.rows}; copy or download the file again")
     shape = (rows, size, size, 3 if mode == "RGB" else 1)
     check_memory(f"{name} as declared", 2 * math.prod(shape), "declare what the file holds")  # twice: sorting copies
     images = np.empty(shape, np.uint8)
     labels = np.empty(rows, np.int64)
     for row, (png, label) in enumerate(_rows(table, image_column)):
         if not png:
-            raise DataError(f"{path}, row {row} has no image bytes; get the file again")
+            raise DataError(f"{path}, row {row} has no image bytes; copy or download the file again")
         images[row] = decode_png(Picture(f"{path}, row {row}", png), mode, size).reshape(images.shape[1:])
         if not isinstance(label, int) or not 0 <= label < len(classes):
             raise DataError(f"{path}, row {row}: label must be 0..{len(classes) - 1}, got {label}")
@@ -137,7 +142,7 @@ def read_parquet(
     if image_set.digest != digest:
         raise DataError(
             f"{path} is not the published {name}: expected content digest {digest}, got {image_set.digest}; "
-            f"delete the file and get it again"
+            f"delete the file and copy or download it again"
         )
     return image_set
 

@@ -61,7 +61,7 @@ def read_socofing(folder: Path, name: str, *, size: int, held_out_subjects: int,
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".bmp")
     for path in paths:
         if not path.is_file():  # a pipe would block
-            raise DataError(f"{sanitise(path)} is no file, or a link to none; remove it")
+            raise DataError(f"{sanitise(path)} is not a file, or is a broken link; remove it")
     prints = [(path, parse(path.name)) for path in paths]
     kept = [(path, one) for path, one in prints if altered or one.alteration is None]
     subjects = sorted({one.subject for _, one in kept})

@@ -144,7 +144,9 @@ def read_bytes(path: Path, most: int | None = None) -> bytes:
     except StorageError:
         raise
     except OSError as error:
-        raise StorageError(f"{path} cannot be read ({error.strerror or error}); mend it, or make it again") from error
+        raise StorageError(
+            f"{path} cannot be read ({error.strerror or error}); repair it, or generate it again"
+        ) from error
 
 
 def read_text(path: Path) -> str:

@@ -131,5 +131,7 @@ def _own_model(name: str) -> type[BaseModel]:
     except (ImportError, AttributeError):
         model = None
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
-        raise DatasetError(f"model {quoted(name)} is no pydantic model of papergan; name one, as papergan.module.Class")
+        raise DatasetError(
+            f"model {quoted(name)} is not a pydantic model of papergan; name one, as papergan.module.Class"
+        )
     return model

@@ -42,7 +42,7 @@ class HistoryDataset(AtomicFileDataset[History]):
         try:
             text = content.decode()
             if not text.endswith("\n"):
-                raise ValueError("its last line has no end")
+                raise ValueError("its last line is incomplete")
             lines = csv.DictReader(io.StringIO(text, newline=""), restkey=BEYOND, strict=True)
             names = list(lines.fieldnames or ())
             if len(set(names)) < len(names) or not {"kind", *POSITION} <= set(names):
@@ -51,7 +51,7 @@ class HistoryDataset(AtomicFileDataset[History]):
                 kinds[line.pop("kind")].append(_numbers(line))
         except (KeyError, ValueError, TypeError, OverflowError, csv.Error) as error:
             raise EvaluationError(
-                f"{path} is no history of training ({sanitise(error)}); run the experiment again"
+                f"{path} is not a history of training ({sanitise(error)}); run the experiment again"
             ) from error
         return history
 

@@ -39,7 +39,7 @@ class OptunaStudyDataset(AtomicFileDataset["Study"]):
 
         try:
             if not content.endswith(b"\n"):
-                raise ValueError("its last line has no end")
+                raise ValueError("its last line is incomplete")
             with tempfile.TemporaryDirectory() as folder:
                 (copy := Path(folder) / "journal").write_bytes(content)
                 read = optuna.load_study(study_name=None, storage=_journal(copy))
@@ -47,7 +47,9 @@ class OptunaStudyDataset(AtomicFileDataset["Study"]):
                 study.add_trials(read.get_trials(deepcopy=False))
                 return study
         except Exception as error:  # Optuna's reader raises a dozen types on garbage; each means the same here
-            raise EvaluationError(f"{path} is no journal of Optuna ({sanitise(error)}); run the sweep again") from error
+            raise EvaluationError(
+                f"{path} is not a journal of Optuna ({sanitise(error)}); run the sweep again"
+            ) from error
 
 
 def _journal(path: Path) -> JournalStorage:

@@ -59,7 +59,7 @@ class PictureDataset(AtomicFileDataset["Figure | ImageGrid | Animation"]):
         if path.suffix == ".gif":
             _check_gif(content, path)
         elif (damage := damage_of_png(content)) is not None:
-            raise EvaluationError(f"{path} is no whole PNG: {damage}; draw it again")
+            raise EvaluationError(f"{path} is not a whole PNG: {damage}; draw it again")
 
     def caption(self) -> str:
         """The caption of the newest grid. Raises EvaluationError if the picture is damaged."""
@@ -72,7 +72,7 @@ class PictureDataset(AtomicFileDataset["Figure | ImageGrid | Animation"]):
             with Image.open(io.BytesIO(content), formats=("PNG",)) as picture:
                 return str(picture.info.get("Description", ""))
         except Exception as error:  # Pillow's parsers raise a dozen types on garbage; each means the same here
-            raise EvaluationError(f"{path} is no picture ({type(error).__name__}); draw it again") from error
+            raise EvaluationError(f"{path} is not a picture ({type(error).__name__}); draw it again") from error
 
     def preview(self) -> ImagePreview:
         """The picture for Kedro-Viz; browsers go by the content, so a GIF is animated."""
@@ -91,4 +91,4 @@ def _check_gif(content: bytes, path: Path) -> None:
                 picture.seek(frame)
                 picture.load()
     except Exception as error:  # Pillow's parsers raise a dozen types on garbage; each means the same here
-        raise EvaluationError(f"{path} is no whole GIF ({type(error).__name__}); draw it again") from error
+        raise EvaluationError(f"{path} is not a whole GIF ({type(error).__name__}); draw it again") from error

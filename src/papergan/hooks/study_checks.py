@@ -182,7 +182,9 @@ def check_sound_study(name: str, catalog: CatalogProtocol) -> SoundStudy:
         errors.append(f"{name}.mel: {error}")
     folder = recipe.sounds.folder
     if folder is not None and not Path(os.path.expanduser(folder)).is_dir():
-        errors.append(f"{name}.sounds.folder: {quoted(folder)} is no folder; name one with a subfolder for each class")
+        errors.append(
+            f"{name}.sounds.folder: {quoted(folder)} is not a folder; name one with a subfolder for each class"
+        )
     for trial in {trial.place: trial for trial in trials}.values():
         place, advice = f"{name}.systems.{trial.place}", "lower its widths"
         try:

@@ -42,7 +42,7 @@ def member_indices(members: Members, count: int) -> Tensor | None:
     if members is None:
         return None
     if not count:
-        raise RecipeError("members: this generator is no mixture; leave members out")
+        raise RecipeError("members: this generator is not a mixture; leave members out")
     try:
         given = torch.as_tensor(members).reshape(-1)
     except (TypeError, ValueError, RuntimeError, OverflowError):

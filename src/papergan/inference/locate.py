@@ -92,7 +92,7 @@ def locate(source: str | os.PathLike[str]) -> Path:
             return fetch(text)
     if "://" in text or text.startswith(("models:", "runs:")):
         known = ", ".join(f"{scheme}..." for scheme in _FETCH)
-        raise RecipeError(f"{quoted(text)} is no place of a model; give a folder, a file, or {known}")
+        raise RecipeError(f"{quoted(text)} is not a place of a model; give a folder, a file, or {known}")
     path = path_from(text)
     if not path.exists():
         raise CheckpointError(f"{path} does not exist; `{COMMAND} run --pipelines NAME` writes a model at its end")

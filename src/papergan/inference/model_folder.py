@@ -94,7 +94,7 @@ def _read_folder(folder: Path) -> StoredModel:
             )
     model = _read_file(folder / WEIGHTS, files[WEIGHTS])
     if any(config.get(name) != value for name, value in model.config.items()):
-        raise CheckpointError(f"{folder}: {CONFIG} and {WEIGHTS} are of two models; get the folder again")
+        raise CheckpointError(f"{folder}: {CONFIG} and {WEIGHTS} are of two models; copy or download the folder again")
     return StoredModel(model.tensors, model.config, files[CARD].decode(errors="replace"), files.get(PICTURE, b""))
 
 
@@ -105,10 +105,12 @@ def _read_config(path: Path) -> dict[str, Any]:
         whole = recorded == _digest(content) and isinstance(content["files"], dict)
     except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(
-            f"{path} is no configuration of a model ({sanitise(error)}); get the folder again"
+            f"{path} is not the configuration of a model ({sanitise(error)}); copy or download the folder again"
         ) from None
     if not whole:
-        raise CheckpointError(f"{path} is damaged: its content is not what was saved; get the folder again")
+        raise CheckpointError(
+            f"{path} is damaged: its content is not what was saved; copy or download the folder again"
+        )
     _check_format(path, content)
     return dict(content)
 
@@ -126,7 +128,7 @@ def _read_file(path: Path, content: bytes) -> StoredModel:
     if missing:
         raise CheckpointError(f"{path}: its configuration lacks {', '.join(missing)}, or has something else there")
     if encode(weights) != content:  # changes that no digest covers, such as in the header's padding
-        raise CheckpointError(f"{path} is damaged: its bytes are not those that were saved; get it again")
+        raise CheckpointError(f"{path} is damaged: its bytes are not those that were saved; copy or download it again")
     return StoredModel(weights, config)
 
 

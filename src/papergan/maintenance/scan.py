@@ -41,7 +41,7 @@ class Piece:
         """The present state of a path. Raises OSError if it is missing, is a device, or is reached through a link."""
         about = path.lstat()
         if path.parent.resolve() != path.parent or not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
-            raise OSError("is reached through a link, or is no file")
+            raise OSError("is reached through a link, or is not a file")
         is_folder = stat.S_ISDIR(about.st_mode)
         return cls(path, 0 if is_folder else about.st_size, about.st_ino, 0 if is_folder else about.st_mtime_ns)
 

@@ -41,7 +41,7 @@ class HistoricalAverage(nn.Module):
 
     def forward(self, progress: Progress) -> float:
         """Raises TypeError: it has no value of its own."""
-        raise TypeError("a historical average is no schedule")
+        raise TypeError("a historical average is not a schedule")
 
     @torch.no_grad()
     def observe(self, player: str, context: StepContext) -> None:

@@ -164,7 +164,7 @@ class Service:
         try:
             given = json.loads(content, parse_constant=_no_number)
         except (ValueError, RecursionError) as error:
-            raise Refused(400, f"the request is no JSON: {sanitise(error)}") from None
+            raise Refused(400, f"the request is not JSON: {sanitise(error)}") from None
         return model.parse("request", given)
 
     async def _content(self, request: Request, most: int) -> bytes:
@@ -219,4 +219,4 @@ def _class_names(generator: Generator) -> list[str]:
 
 
 def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number in JSON")
+    raise ValueError(f"{name} is not a number in JSON")

@@ -57,7 +57,7 @@ def read_folder(folder: Path, *, rate: int, length: int, held_out: float, seed: 
             refused.append(str(error))
     if refused:
         first = "" if len(refused) == 1 else f"{len(refused)} of {len(files)} files cannot be used; the first: "
-        raise DataError(f"{first}{refused[0]}; mend or remove it")
+        raise DataError(f"{first}{refused[0]}; repair or remove it")
     train, rest = (
         SoundSet(f"{name}/{split}", samples[rows], torch.from_numpy(labels)[rows], classes, rate)
         for split, rows in (("train", ~test), ("test", test))

@@ -41,7 +41,7 @@ def manifest_at(folder: Path, step: int) -> Path:
 def data_at(folder: Path, step: int, sha256: str) -> Path:
     """The path of the data with this digest. Raises ValueError for anything but a digest, as it is part of the path."""
     if not _SHA256.fullmatch(sha256):
-        raise ValueError(f"{sha256[:80]!r} is no SHA-256")
+        raise ValueError(f"{sha256[:80]!r} is not a SHA-256")
     return folder / f"step-{step:09d}-{sha256[:12]}.pt"
 
 
@@ -54,7 +54,7 @@ def read_manifest(folder: Path, step: int, fingerprint: str) -> Manifest:
     if manifest["fingerprint"] != fingerprint:
         raise ValueError(f"of recipe {manifest['fingerprint']}, not {fingerprint}")
     if type(size) is not int:
-        raise TypeError(f"{size!r} is no number of bytes")
+        raise TypeError(f"{size!r} is not a number of bytes")
     return Manifest(data_at(folder, step, sha256), size, sha256)
 
 

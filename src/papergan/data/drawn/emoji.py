@@ -75,7 +75,7 @@ def _bitmaps(path: Path) -> Iterator[bytes]:
         with TTFont(path, lazy=True) as font:
             yield from dict.fromkeys(_drawn(font, path))
     except (OSError, TTLibError) as error:
-        raise DataError(f"{path} is no font that can be read ({error})") from error
+        raise DataError(f"{path} is not a font that can be read ({error})") from error
 
 
 def _drawn(font: TTFont, path: Path) -> Iterator[bytes]:

@@ -48,7 +48,7 @@ def vocode_files(model: Generator | SoundModel | VectorGenerator, sounds: Path, 
     its input; DataError for a file that is not a sound; StorageError if the disk cannot be written.
     """
     if not isinstance(model, Vocoder):
-        raise RecipeError(f"system {model.system!r} is no vocoder; papergan sample shows what it makes")
+        raise RecipeError(f"system {model.system!r} is not a vocoder; papergan sample shows what it makes")
     files = [sounds] if sounds.is_file() else _in_folder(sounds)
     targets = {file: out / file.name for file in files}
     for file, target in targets.items():
