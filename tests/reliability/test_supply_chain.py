@@ -54,7 +54,7 @@ def name_of(path: Path) -> str:
 def lines_with(pattern: str, *, but: frozenset[str] = frozenset()) -> list[str]:
     """Where text files of the repository have it."""
     return [
-        f"{name_of(path)}:{number}: {line.strip():.100}"
+        f"{name_of(path)}:{number}: {line.strip():.300}"
         for path in tracked()
         if path.suffix not in PICTURES and name_of(path) not in but
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
