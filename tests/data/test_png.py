@@ -95,7 +95,7 @@ def harmful() -> bytes:
 def test_a_damaged_file_of_a_folder_is_named(tmp_path):
     (tmp_path / "a.png").write_bytes(PICTURES["flat"])
     (tmp_path / "b.png").write_bytes(harmful())
-    with pytest.raises(DataError, match=r"b\.png is not a whole PNG image \(the chunk at byte 33 is damaged\); copy or"):
+    with pytest.raises(DataError, match=r"b\.png is not a whole PNG image \(the chunk at byte 33 is damaged\); copy"):
         read_images(tmp_path, name="fake")
 
 
