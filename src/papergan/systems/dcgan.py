@@ -21,6 +21,7 @@ from pydantic import Field
 
 from papergan.data.images import ImageSpec
 from papergan.game.discriminator_input import Labelled, packed
+from papergan.game.ema import EMA
 from papergan.game.game import Game, Match
 from papergan.game.optimisers import Name, optimiser
 from papergan.game.priors import Gaussian, Uniform, WithChoice
@@ -50,6 +51,7 @@ def build(
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
     labels: ClassMaps = "none",
     packing: Packing = 1,
+    ema_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0,
 ) -> Game:
     """Build the game.
 
@@ -59,6 +61,7 @@ def build(
     optimiser_name: for both players. discriminator_learning_rate: None = the generator's. spectral: spectral
     normalisation of the discriminator instead of BatchNorm, for the protocol that rows of table V share. labels: how
     they enter both networks. packing: images per score, each with its class if there are labels.
+    ema_decay: of a moving average of the generator's weights, which the paper does not have; 0 = none.
     """
     latents = Uniform(latent_dim) if prior == "uniform" else Gaussian(latent_dim)
     return two_player(
@@ -76,5 +79,6 @@ def build(
         loss=NonSaturating(),
         generator_optimiser=optimiser(optimiser_name, learning_rate, beta1=beta1),
         discriminator_optimiser=optimiser(optimiser_name, discriminator_learning_rate or learning_rate, beta1=beta1),
+        average=EMA(ema_decay) if ema_decay else None,
         match=Match(discriminator_input=packed(packing, None if labels == "none" else Labelled())),
     )
