@@ -371,9 +371,9 @@ def test_seeds_that_another_network_scored_do_not_count(finished):
     ("plain", "mixed", "verdict"),
     [
         ((100.0, 102.0), (50.0, 51.0), "it holds in 1 of 2"),
-        ((60.0, 66.0), (50.0, 51.0), "it is undecided in 1 of 2"),
+        ((60.0, 66.0), (50.0, 51.0), "it is not significant in 1 of 2"),
         ((50.0, 51.0), (100.0, 102.0), "it is reversed in 1 of 2"),
-        ((50.0, 90.0), (40.0, 85.0), "it is undecided in 1 of 2"),
+        ((50.0, 90.0), (40.0, 85.0), "it is not significant in 1 of 2"),
     ],
 )
 def test_a_claim_holds_where_the_difference_is_beyond_the_spread_of_seeds(finished, plain, mixed, verdict):
@@ -427,7 +427,7 @@ def test_what_a_training_gives_away_is_less_where_it_is_better(finished):
     )
     (said,) = claim_sentences(claim_results([claim], groups, []))
     held = "by membership_auc it holds in 1 of 1; by copies it holds in 1 of 1"
-    assert said == f"c: {held}; by pixel_copies it is undecided in 1 of 1"
+    assert said == f"c: {held}; by pixel_copies it is not significant in 1 of 1"
 
 
 def test_experiments_of_several_numbers_of_images_share_a_table(finished):

@@ -47,6 +47,13 @@ def the_sweep(**search) -> Sweep:
     return Sweep(NAME, recipe, Recipe.parse("dcgan_cifar10", given | {"seed": 0}), 2)
 
 
+def test_descriptions_and_workers_are_not_part_of_a_sweeps_digest_but_its_budget_is():
+    sweep = the_sweep()
+    base = sweep.base.model_copy(update={"description": "another"})
+    recipe = sweep.recipe.model_copy(update={"description": "another"})
+    assert Sweep(NAME, recipe, base, 2).digest == sweep.digest != the_sweep(trials=7).digest
+
+
 class Store(dict):
     find = dict.get
 

@@ -88,8 +88,9 @@ class Sweep(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """A digest, 12 hexadecimal digits, of the recipe and the search."""
-        about = [self.base.model_dump(mode="json"), self.recipe.model_dump(mode="json", exclude={"workers"})]
+        """A digest, 12 hexadecimal digits, of the recipe and the search, without their descriptions."""
+        base = self.base.model_dump(mode="json", exclude={"description"})
+        about = [base, self.recipe.model_dump(mode="json", exclude={"description", "workers"})]
         return short_digest(about)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SIGNIFICANT = 0.05  # p of a t-test
-HELD, REVERSED, UNDECIDED, UNKNOWN = "holds", "reversed", "not significant", "one seed: unknown"
+HELD, REVERSED, NOT_SIGNIFICANT, UNKNOWN = "holds", "reversed", "not significant", "one seed: unknown"
 ALL_DIVERGED = "a side diverged with every seed"
 Property = Literal["collapse", "stability", "cost", "quality"]
 Levels = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
@@ -71,7 +71,7 @@ def verdict(one: Measured, other: Measured, is_better: Callable[[float, float], 
     if min(one.runs, other.runs) < 2 or one.deviation is None or other.deviation is None:
         return UNKNOWN
     if abs(one.value - other.value) <= SIGMAS * hypot(one.deviation, other.deviation) or _alike(one, other):
-        return UNDECIDED
+        return NOT_SIGNIFICANT
     return HELD if is_better(one.value, other.value) else REVERSED
 
 
@@ -134,7 +134,7 @@ def _held(statement: Statement, level: str, measure: Measure) -> dict[str, str]:
     mine, good = measure.values[level], measure.higher_is_better == (statement.side == "pro")
     others = {name: measure.values[name] for name in statement.baseline if name in measure.values and name != level}
     found = [verdict(mine, other, gt if good else lt) for other in others.values()]
-    counted = {kind: found.count(kind) for kind in (HELD, REVERSED, UNDECIDED, UNKNOWN) if kind in found}
+    counted = {kind: found.count(kind) for kind in (HELD, REVERSED, NOT_SIGNIFICANT, UNKNOWN) if kind in found}
     return {
         "value": with_deviation(mine),
         "baseline": "; ".join(f"{name} {with_deviation(other)}" for name, other in others.items()),

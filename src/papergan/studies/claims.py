@@ -13,8 +13,8 @@ from papergan.metrics.registry import METRICS, is_best_at_half
 from papergan.reporting.pros_and_cons import (
     ALL_DIVERGED,
     HELD,
+    NOT_SIGNIFICANT,
     REVERSED,
-    UNDECIDED,
     UNKNOWN,
     verdict,
     verdict_by,
@@ -166,7 +166,7 @@ def verdict_counts(verdicts: Mapping[str, int]) -> str:
     phrases = {
         HELD: "it holds",
         REVERSED: "it is reversed",
-        UNDECIDED: "it is undecided",
+        NOT_SIGNIFICANT: "it is not significant",
         UNKNOWN: "one seed tells nothing",
         ALL_DIVERGED: ALL_DIVERGED,
     }

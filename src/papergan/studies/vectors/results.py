@@ -14,7 +14,7 @@ from papergan.game.schedules import Progress
 from papergan.inference.model_folder import StoredModel
 from papergan.inference.vectors import stored_vector_model
 from papergan.reporting.pages import text
-from papergan.reporting.pros_and_cons import HELD, REVERSED, UNDECIDED, UNKNOWN, verdict_by, with_deviation
+from papergan.reporting.pros_and_cons import HELD, NOT_SIGNIFICANT, REVERSED, UNKNOWN, verdict_by, with_deviation
 from papergan.reporting.seed_groups import Measured
 from papergan.studies.named_trials import about_model, plot_seeds
 from papergan.studies.seed_groups import NamedGroup
@@ -74,7 +74,7 @@ def _beats_baselines(group: VectorGroup, lines: Mapping[str, Row]) -> str:
         return ""
     baselines = [Measured(lines[name][TWO_SAMPLE], 0.0, found.runs) for name in (GAUSSIAN, INDEPENDENT)]
     verdicts = {verdict_by(TWO_SAMPLE, found, one) for one in baselines}
-    return next(one for one in (UNKNOWN, REVERSED, UNDECIDED, HELD) if one in verdicts)
+    return next(one for one in (UNKNOWN, REVERSED, NOT_SIGNIFICANT, HELD) if one in verdicts)
 
 
 def model_of(group: VectorGroup, vectors: VectorSplits) -> StoredModel | None:
