@@ -55,6 +55,10 @@ def test_contradictions_are_noted(rows: tuple[PublishedRow, ...]) -> None:
     assert "875" in notes["Table IV", "Proposed Model"]
     assert "920" in notes["Table V", "Proposed Model"]
     assert "26.72" in notes["Table V", "Realness GAN-Obj.1"]
+    # reference [22] is RealnessGAN; [4], [15], [18] and [19] are of other papers than their rows
+    wrong = {row for (_, row), note in notes.items() if "reference [" in note}
+    assert not wrong & {"Realness GAN-Obj.2 [22]", "Realness GAN-Obj.3 [22]"}
+    assert {"DCGAN [4]", "WGAN-GP [15]", "Improved GANs [18]", "HingeGAN [19]"} <= wrong
 
 
 def test_the_proposed_model_and_what_stands_for_it(rows: tuple[PublishedRow, ...]) -> None:

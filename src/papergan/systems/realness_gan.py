@@ -5,8 +5,8 @@ a standard deviation; anchors resampled in every step; skewing; the three object
 networks and optimiser as in the released code: DCGAN networks of width 128 with spectral normalisation, latents N(0, I)
 of dimension 128, Adam 1e-4 (0.5, 0.999), batch 32 (in the recipe), one step each.
 Deviations: the head has no "adaptive" switch. Not verified: that the CIFAR-10 table of the paper used 20 outcomes. The
-rows with 36.73, 34.59 and 36.21 in tahvili2025's table V are objectives 1, 2 and 3; its reference for them does not
-exist. No discriminator accuracy is reported, since its scores are vectors.
+rows with 36.73, 34.59 and 36.21 in tahvili2025's table V are objectives 1, 2 and 3. No discriminator accuracy is
+reported, since its scores are vectors.
 Deterministic on a GPU: torch has deterministic kernels for convolutions, transposed convolutions, batch norm and matrix
 products.
 """
