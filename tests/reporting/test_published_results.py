@@ -74,7 +74,10 @@ def test_the_proposed_model_and_what_stands_for_it(rows: tuple[PublishedRow, ...
 
 def test_the_data_set_and_the_notes(document: dict[str, object], rows: tuple[PublishedRow, ...]) -> None:
     assert {row.dataset for row in rows} == {"cifar10"}
-    assert any("doi.org/10.71856" in note for note in published_notes(document, citation))
+    notes = published_notes(document, citation)
+    assert any("doi.org/10.71856" in note for note in notes)
+    assert any("'using a set of test images that were not seen during training'" in note for note in notes)
+    assert not any("splits, reference images" in note for note in notes)  # section VII states them
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,18 @@ Tahvili, Nemati and Basiri 2025, IMPCS 21:1-11, doi 10.71856/IMPCS.2025.1215292 
 Reproduced, as the paper states: transposed-convolution generator with BatchNorm and tanh, convolutional discriminator
 with spectral normalisation, self-attention in both (V.A, V.C); Wasserstein loss with gradient penalty (V.F); R1 (V.C);
 feature matching in the generator's objective (V.C); AdaptiveMix on pairs of real images in the discriminator (V.B);
-DiffAugment with rotation, colour and cropping on real and fake (IV.C, V.D); EMA with decay 0.999 for all evaluation
-(V.E, eq. 3); step-based learning-rate schedule (V.C); 1 000 epochs (VII, in the recipe).
+DiffAugment with rotation, colour and cropping on real and fake (IV.C, V.D); EMA for all evaluation (V.E, eq. 3), with
+the decay of its example, 0.999; step-based learning-rate schedule (V.C); 1 000 epochs (VII, in the recipe).
+
+Deviation, in the recipe: the paper evaluates with test images "not seen during training" (VII), the recipe with the
+training images, as most papers do; `evaluation.reference=test` compares with the test images.
 
 Our choices, because the paper does not say: the SNDCGAN networks and their width; latent 128, N(0, I); attention at
-half resolution; lambda 10, taken between augmented images; R1's gamma 0.1, every 16th step; feature matching weight 1,
-L1 of batch means of the last feature map; AdaptiveMix weight 1, cosine, noise 0.05, Beta(1, 1); rotation by 15 degrees,
-cropping as a shift by an eighth; Adam 2e-4 (0, 0.9); halving every 200 epochs; one critic step; no horizontal flips;
-the average's BatchNorm statistics re-estimated before use; no labels.
+half resolution; lambda 10, taken between augmented images; R1's gamma 0.1, every 16th step, in an optimiser step of its
+own, also where r1_interval is 1; feature matching weight 1, L1 of batch means of the last feature map; AdaptiveMix
+weight 1, cosine, noise 0.05, Beta(1, 1); rotation by 15 degrees, cropping as a shift by an eighth; Adam 2e-4 (0, 0.9);
+halving every 200 epochs; one critic step; no horizontal flips; the average's BatchNorm statistics re-estimated before
+use; no labels.
 
 Contradictions in the paper: its eq. 1 is the minimax loss and V.F the Wasserstein loss (`loss` chooses; the recipes
 hybrid_logistic and hybrid_minimax use the others); R1 pulls the critic's slope to 0, the gradient penalty to 1, and
