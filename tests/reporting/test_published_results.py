@@ -80,6 +80,12 @@ def test_the_data_set_and_the_notes(document: dict[str, object], rows: tuple[Pub
     assert not any("splits, reference images" in note for note in notes)  # section VII states them
 
 
+def test_eq_3_of_song2023_states_a_loss(document: dict[str, object]) -> None:
+    notes = document["song2023"]["notes"]
+    assert not any(note.startswith("Not stated") and "loss" in note for note in notes)
+    assert any("minimax" in note for note in notes)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -62,8 +62,8 @@ class CommonFeatures(Prior):
     eq. 2) or one per dimension of it ("per_dimension"); "replace" replaces the latent's mean by mu, as in the paper's
     introduction; "none" leaves z unchanged.
     W and b are initialised like torch's linear layer, U(-1/sqrt(N), 1/sqrt(N)).
-    Source: song2023, sections 3.1 and 3.2, eqs. 1 and 2. Its eq. 1 sums over N + 1 numbers and has N outputs; the
-    text has N and N + FD, which is used here.
+    Source: song2023, sections 3.1 and 3.2, eqs. 1 and 2. Its eq. 1 sums over N + 1 numbers, has N outputs and no b; the
+    text has N, N + FD and a linear layer, which is used here.
     """
 
     def __init__(

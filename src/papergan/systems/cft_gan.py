@@ -4,15 +4,17 @@ Song and Kim, GAN-based Image Generation Techniques Exploiting Latent Vector Dis
 Limited Datasets. The paper names no system; this name is ours.
 
 Reproduced, each part with a switch: latents through a linear layer N -> N + FD that is trained with the generator (eq.
-1); a random mean from [-1, 1] for every latent (eq. 2); the edge loss (eq. 3) literally; Adam 1e-2. Batch 32 is in the
-recipe.
-Deviations: none known from what is stated. edge_loss "literal" is eq. 3, a sum of squared pixel differences to an
-unrelated real image, without edges in it and without a gradient for the discriminator; "sobel" is what the words of
-section 3.3 describe, for the generator; "discriminator" shows edges to the discriminator, so that it can take shape
-into account as section 3.3 says it does. The last two are ours.
-Our choices, where the paper is silent (networks, image size, N, loss, betas, weight of the edge loss): the networks of
-`dcgan` with width 64, N = 100, non-saturating cross-entropy, betas 0.5 and 0.999, weight 1, FD = 1, where its search
-begins; `kedro run --pipelines fd_search` is that search.
+1); a random mean from [-1, 1] for every latent (eq. 2); the edge loss of eq. 3 literally; Adam 1e-2. Batch 32 is in
+the recipe.
+Deviation: the generator's adversarial loss is the non-saturating -E log D(G(z)), as in DCGAN's own paper; eq. 3 has the
+minimax loss, E log(1 - D(G(z))).
+edge_loss "literal" is that of eq. 3, a sum of squared pixel differences to an unrelated real image, without edges in it
+and without a gradient for the discriminator; "sobel" is what the words of section 3.3 describe, for the generator;
+"discriminator" shows edges to the discriminator, so that it can take shape into account as section 3.3 says it does.
+The last two are ours.
+Our choices, where the paper is silent (networks, image size, N, betas, weight of the edge loss): the networks of
+`dcgan` with width 64, N = 100, betas 0.5 and 0.999, weight 1, FD = 1, where its search begins;
+`kedro run --pipelines fd_search` is that search.
 Deterministic on a GPU: as `dcgan`; it adds a linear layer and sums.
 """
 
