@@ -20,7 +20,7 @@ class Equilibrium(nn.Module):
     L is the mean reconstruction error, minus the mean score. L(x) is taken from the discriminator's last step and
     L(G(z)) from the generator's, with the discriminator's update between them. Its value is k; it also reports the
     measure of convergence M = L(x) + |gamma L(x) - L(G(z))|. Everything stays on the device, in float64.
-    Source: Berthelot, Schumm and Metz 2017 (arXiv:1703.10717), section 3.4; zaika2025, section 3.2 and its code.
+    Source: Berthelot, Schumm and Metz 2017 (arXiv:1703.10717), section 3.4; zaika2025, section 2.3 and its code.
     """
 
     on_device = True

@@ -4,9 +4,10 @@ Reproduced, as zaika2025 describes it in section 2.2: BEGAN-CS with a variationa
 and log sigma^2, the code is drawn from N(mu, sigma^2), and the discriminator also minimises the divergence of that
 distribution from N(0, I); LeakyReLU instead of ELU; latents N(0, I), the distribution that the codes are pulled
 towards.
-Our choices, since neither paper gives them: the weight of the divergence (0.001, summed over the code's dimensions, on
-real images), LeakyReLU's slope 0.2, and that the constraint compares latents with mu. Everything else is as in
-BEGAN-CS.
+Deviation: encoder and decoder have the layers of BEGAN; zaika2025 says that theirs were changed, but not how.
+Our choices, since zaika2025 does not give them and the text of Park et al. was not available: the weight of the
+divergence (0.001, summed over the code's dimensions, on real images), LeakyReLU's slope 0.2, and that the constraint
+compares latents with mu. Everything else is as in BEGAN-CS.
 
 Deterministic on a GPU: torch has deterministic kernels for convolutions, matrix products and nearest-neighbour
 upsampling.

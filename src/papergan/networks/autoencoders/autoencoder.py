@@ -38,8 +38,9 @@ class Autoencoder(nn.Module):
         """Decoded interpolations between the codes of two images, both ends included: [B * steps, C, S, S], row by row.
 
         D(slerp(E(a), E(b), t)), t from 0 to 1. Between an image and its mirror image, the midpoint belongs to neither
-        side: this is how BEGAN with Slerp turns faces to the front, as described at the end of zaika2025's first
-        section. In evaluation mode, since batch statistics would make rows depend on each other; the mode is restored.
+        side: this is how BEGAN with Slerp turns faces to the front, as described at the end of zaika2025's section on
+        applications. In evaluation mode, since batch statistics would make rows depend on each other; the mode is
+        restored.
         """
         was_training = self.training
         self.eval()
