@@ -7,7 +7,9 @@ operations are two upsampling paths whose outputs are added, the composite loss 
 a feature-matching term.
 Our choices: everything else: DCGAN networks, lambda 10, weight 0.1 of feature matching, Adam 1e-4 (0.5, 0.9), latents
 N(0, I) of dimension 100, one step each. tahvili2025's tables contain none of its numbers; do not take ours for its.
-Deviations: unknown.
+Deviations from tahvili2025's description: no R1, which its section II has in the composite loss next to feature
+matching; a constant learning rate, where its section V.C has a schedule inspired by EIGGAN's training. From the paper
+itself: unknown.
 Deterministic on a GPU: torch has deterministic kernels for convolutions, their second derivatives, batch norm and
 nearest-neighbour upsampling.
 """
