@@ -45,12 +45,20 @@ def count(module: torch.nn.Module) -> int:
 
 
 def test_parameter_counts_of_the_published_sndcgan():
-    """Counted by hand from table 3 of the paper (arXiv:1802.05957), width 64, latent 128."""
+    """Counted by hand from its code (pfnet-research/chainer-gan-lib, common/net.py), width 64, latent 128."""
     generator = 128 * 8192 + 2 * 512 + 16 * (512 * 256 + 256 * 128 + 128 * 64) + 2 * (256 + 128 + 64) + 9 * 64 * 3 + 3
     assert count(SNDCGANGenerator(ImageSpec(3, 32), 128)) == generator
     threes, fours = 3 * 64 + 128 * 128 + 256 * 256 + 512 * 512, 64 * 128 + 128 * 256 + 256 * 512
     discriminator = 9 * threes + 16 * fours + (64 + 2 * 128 + 2 * 256 + 2 * 512) + 8192 + 1
     assert count(SNDCGANDiscriminator(ImageSpec(3, 32))) == discriminator
+
+
+def test_sndcgan_doubles_channels_where_it_halves_the_side():
+    """Table 3b of its paper (arXiv:1802.05957) has 64, 64, 128, 128, 256, 256, 512 instead; the docstring says so."""
+    layers = [m for m in SNDCGANDiscriminator(ImageSpec(3, 32)).modules() if isinstance(m, torch.nn.Conv2d)]
+    assert [m.out_channels for m in layers] == [64, 128, 128, 256, 256, 512, 512]
+    assert [m.stride[0] for m in layers] == [1, 2, 1, 2, 1, 2, 1]
+    assert "in the table, in those k3 s1" in " ".join(SNDCGANDiscriminator.__doc__.split())
 
 
 def test_initialisation_is_normal_002():

@@ -19,7 +19,8 @@ class SNDCGANGenerator(nn.Module):
     """Latent [B, latent_dim] -> images [B, C, S, S] in [-1, 1].
 
     Linear to 8 * width channels at S/8, then three transposed convolutions k4 s2 halving the channels, each with
-    BatchNorm and ReLU, and a convolution k3 with tanh. Source: Miyato et al. 2018 (arXiv:1802.05957), table 3a.
+    BatchNorm and ReLU, and a convolution k3 with tanh. Source: Miyato et al. 2018 (arXiv:1802.05957), table 3a, and
+    pfnet-research/chainer-gan-lib, which has BatchNorm and ReLU after the linear layer too, as here.
     """
 
     def __init__(self, images: ImageSpec, latent_dim: int, width: int = 64, *, attention: bool = False) -> None:
@@ -47,7 +48,8 @@ class SNDCGANDiscriminator(ConvolutionalDiscriminator):
     """Images [B, C, S, S] -> logits [B]; features are the last map, [B, 8 * width, S/8, S/8].
 
     Seven convolutions, k3 s1 and k4 s2 in turn, LeakyReLU(0.1), then linear. spectral: normalise all layers; without
-    it there is no normalisation at all. Source: Miyato et al. 2018 (arXiv:1802.05957), table 3b.
+    it there is no normalisation at all. Source: Miyato et al. 2018 (arXiv:1802.05957), table 3b, with the widths of
+    pfnet-research/chainer-gan-lib: channels double in the convolutions k4 s2; in the table, in those k3 s1 that follow.
     """
 
     def __init__(self, images: ImageSpec, width: int = 64, *, attention: bool = False, spectral: bool = True) -> None:
