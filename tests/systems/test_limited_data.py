@@ -45,6 +45,16 @@ def test_the_regulariser_keeps_deviations_from_zero():
     assert not [name for name in build("deligan", regulariser=0.0).turns[-1].names if "regulariser" in name]
 
 
+@pytest.mark.parametrize(("loss", "value"), [("non_saturating", 0.693147), ("minimax", -0.693147)])
+def test_the_generators_loss_of_an_undecided_discriminator(loss, value):
+    """-E log D = log 2, and eq. 3's E log(1 - D) = -log 2, where D is one half everywhere."""
+    game = build("cft_gan", loss=loss, edge_loss="none", learning_rate=1e-9)
+    nn.init.zeros_(game.networks["discriminator"].linear.weight)
+    nn.init.zeros_(game.networks["discriminator"].linear.bias)
+    report = training_step(game, [{"image": torch.rand(8, 3, 16, 16)}], Progress())
+    assert float(report["generator.generator_loss"]) == pytest.approx(value, abs=1e-4)
+
+
 @pytest.mark.parametrize("differences", [1, 5])
 def test_the_generator_takes_n_and_fd_numbers(differences):
     game = build("cft_gan", feature_differences=differences)

@@ -6,8 +6,8 @@ Limited Datasets. The paper names no system; this name is ours.
 Reproduced, each part with a switch: latents through a linear layer N -> N + FD that is trained with the generator (eq.
 1); a random mean from [-1, 1] for every latent (eq. 2); the edge loss of eq. 3 literally; Adam 1e-2. Batch 32 is in
 the recipe.
-Deviation: the generator's adversarial loss is the non-saturating -E log D(G(z)), as in DCGAN's own paper; eq. 3 has the
-minimax loss, E log(1 - D(G(z))).
+Deviation: the generator's adversarial loss is by default the non-saturating -E log D(G(z)), as in DCGAN's own paper and
+its baselines here; eq. 3 has the minimax loss, E log(1 - D(G(z))), which is `loss: minimax`.
 edge_loss "literal" is that of eq. 3, a sum of squared pixel differences to an unrelated real image, without edges in it
 and without a gradient for the discriminator; "sobel" is what the words of section 3.3 describe, for the generator;
 "discriminator" shows edges to the discriminator, so that it can take shape into account as section 3.3 says it does.
@@ -32,7 +32,7 @@ from papergan.game.terms import Term
 from papergan.game.two_player import two_player
 from papergan.networks.convolutional.dcgan import DCGANDiscriminator, DCGANGenerator
 from papergan.networks.edges import EdgeAware
-from papergan.objectives.adversarial import NonSaturating
+from papergan.objectives.adversarial import Minimax, NonSaturating
 from papergan.objectives.edges import LiteralEdge, SobelEdge
 from papergan.objectives.learned_priors import CommonFeatures, PriorActivation, Rescaling
 
@@ -48,6 +48,7 @@ def build(
     mean_rescaling: Rescaling = "scalar",
     edge_loss: Literal["none", "literal", "sobel", "discriminator"] = "literal",
     edge_weight: Annotated[float, Field(gt=0.0)] = 1.0,
+    loss: Literal["non_saturating", "minimax"] = "non_saturating",
     learning_rate: Annotated[float, Field(gt=0.0)] = 1e-2,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
@@ -72,7 +73,7 @@ def build(
         generator=generator,
         discriminator=EdgeAware(discriminator) if edge_loss == "discriminator" else discriminator,
         prior=prior,
-        loss=NonSaturating(),
+        loss=Minimax() if loss == "minimax" else NonSaturating(),
         generator_optimiser=adam(learning_rate, (beta1, 0.999)),
         discriminator_optimiser=adam(learning_rate, (beta1, 0.999)),
         generator_terms=generator_terms,
