@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import pytest
 import torch
 from torch import nn
 
-from papergan.game.optimisers import NAMES, Clip, optimiser
+from papergan.game.optimisers import NAMES, Clip, follow_weights, load_state, optimiser
 
 RATE, FIRST, SECOND = 0.1, 2.0, -1.0  # gradients of the two steps
 
@@ -54,6 +55,33 @@ def test_two_steps_by_hand(name):
 def test_another_name_is_refused():
     with pytest.raises(ValueError, match="unknown optimiser 'adamm'; there are adam, sgd"):
         optimiser("adamm", 0.1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_state_follows_weights_that_move_after_the_optimiser_was_made(name):
+    weight = nn.Parameter(torch.tensor([1.0]))
+    moves = optimiser(name, RATE)([weight])
+    torch.utils.swap_tensors(weight, nn.Parameter(weight.to("meta")))  # what moving to a GPU does: the same object
+    follow_weights(moves)
+    places = {key: kept.device.type for key, kept in moves.state.get(weight, {}).items()}
+    assert places == ({"step": "cpu", "sum": "meta"} if name == "adagrad" else {})  # steps are counted on the host
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_state_that_was_saved_on_a_gpu_goes_on_on_a_cpu(name):
+    weight = nn.Parameter(torch.tensor([1.0]))
+    moves = optimiser(name, RATE)([weight])
+    weight.grad = torch.tensor([FIRST])
+    moves.step()
+    saved = copy.deepcopy(moves.state_dict())
+    for group in saved["param_groups"]:
+        if "capturable" in group and not group.get("fused"):
+            group["capturable"] = True  # as `follow_weights` sets it on a GPU
+    resumed = optimiser(name, RATE)([weight])
+    load_state(resumed, saved)
+    weight.grad = torch.tensor([SECOND])
+    resumed.step()
+    assert float(weight.detach()) == pytest.approx(by_hand(name), rel=1e-5)
 
 
 def test_weights_are_clipped_on_both_sides_in_place():

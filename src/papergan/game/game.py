@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from papergan.game.ema import EMA
 from papergan.game.following import following_in
 from papergan.game.memory_format import to_channels_last
+from papergan.game.optimisers import follow_weights, load_state
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Controller, Progress, Schedule
 from papergan.game.state_check import check_fit, check_optimiser
@@ -213,9 +214,8 @@ class Game:
         modules = [self.networks, *(one for one in self.controllers.values() if isinstance(one, nn.Module))]
         for module in [*modules, *([] if self.average is None else [self.average.sampler])]:
             to_channels_last(module, device)
-        for group in (group for one in self.optimisers.values() for group in one.param_groups):
-            if "capturable" in group and not group.get("fused"):  # otherwise it counts its steps on the host
-                group["capturable"] = torch.device(device).type == "cuda"
+        for optimiser in self.optimisers.values():
+            follow_weights(optimiser)
         return self
 
     def state_dict(self) -> dict[str, Any]:
@@ -240,7 +240,7 @@ class Game:
             check_optimiser(f"optimiser of {name}", optimiser, state["optimisers"][name])
         self.networks.load_state_dict(state["networks"], strict=True)
         for name, optimiser in self.optimisers.items():
-            optimiser.load_state_dict(state["optimisers"][name])
+            load_state(optimiser, state["optimisers"][name])
         for name, controller in self.controllers.items():
             controller.load_state_dict(state["controllers"][name])
         if self.average is not None:

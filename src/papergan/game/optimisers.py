@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import SGD, Adadelta, Adagrad, Optimizer, RMSprop
 
 Optimiser = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
@@ -75,6 +75,30 @@ def optimiser(name: Name, learning_rate: float, *, beta1: float = 0.5) -> Optimi
         return Adadelta(weights, lr=learning_rate, rho=0.95, eps=1e-6)
 
     return over
+
+
+def follow_weights(optimiser: Optimizer) -> None:
+    """Move the state of an optimiser to the device of its weights, after these moved or a state was loaded.
+
+    Needed for state that is made with the optimiser (AdaGrad's), and for states saved on another kind of device. Without
+    a fused kernel, steps are counted on the host, except on a GPU by optimisers that can be "capturable".
+    """
+    for group in optimiser.param_groups:
+        fused = bool(group.get("fused"))
+        if "capturable" in group and not fused:
+            group["capturable"] = group["params"][0].is_cuda
+        for weight in group["params"]:
+            counted = weight.device if fused or group.get("capturable") else torch.device("cpu")
+            state = optimiser.state.get(weight, {})
+            for name, kept in state.items():
+                if isinstance(kept, Tensor):
+                    state[name] = kept.to(counted if name == "step" else weight.device)
+
+
+def load_state(optimiser: Optimizer, state: dict[str, Any]) -> None:
+    """Load the state of an optimiser that was saved on this or another kind of device."""
+    optimiser.load_state_dict(state)
+    follow_weights(optimiser)
 
 
 class Clip:
