@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from helpers.small_systems import pixels_of_inputs, spec
 from papergan import systems
 from papergan.data.drawn.shapes import synthetic_shapes
 from papergan.data.images import ImageSpec
 from papergan.extractors.domain_training import train_domain_classifier
 from papergan.game.augmentation import rotation, translation
+from papergan.game.game import Game
 from papergan.game.nan_guard import NonFiniteGuard
+from papergan.game.optimisers import NAMES
 from papergan.game.schedules import Progress
 from papergan.game.state_snapshot import StateSnapshot
 from papergan.game.training_step import training_step
@@ -105,8 +108,18 @@ def test_a_repeated_iteration_never_waits_for_the_device(name, tmp_path):
     run._guard.check()
 
 
-def steps(game, first: int, last: int, autocast: torch.dtype | None = None, strict: bool = False) -> None:
-    batches = Batches(PIXELS, torch.zeros(256, dtype=torch.int64), batch_size=16, seed=0, device="cuda", flip=True)
+def built(name: str, device: str = "cuda") -> Game:
+    """A system as it is by default, on images and inputs that it takes; without weights that BEGAN would download."""
+    return systems.build(name, spec(name), {"encoder_weights": "none"} if name == "began" else {}, seed=0).to(device)
+
+
+def steps(
+    name: str, game: Game, first: int, last: int, autocast: torch.dtype | None = None, strict: bool = False
+) -> None:
+    batches = Batches(
+        PIXELS, torch.zeros(256, dtype=torch.int64), batch_size=16, seed=0, device=game.device, flip=True,
+        inputs=pixels_of_inputs(spec(name), len(PIXELS)),
+    )  # fmt: skip
     guard = NonFiniteGuard(game.device)
     count = game.batches_per_step
     batches.at(0)  # the order of the epoch is moved to the device once
@@ -124,9 +137,9 @@ def steps(game, first: int, last: int, autocast: torch.dtype | None = None, stri
 @pytest.mark.parametrize("autocast", [None, torch.bfloat16])
 @pytest.mark.parametrize("name", systems.names())
 def test_a_step_never_waits_for_the_device(name, autocast):
-    game = systems.build(name, ImageSpec(3, 32, 10), {}, seed=0).to("cuda")
-    steps(game, 0, 2, autocast)  # kernels are chosen and loaded
-    steps(game, 2, 4, autocast, strict=True)
+    game = built(name)
+    steps(name, game, 0, 2, autocast)  # kernels are chosen and loaded
+    steps(name, game, 2, 4, autocast, strict=True)
 
 
 def assert_same_bits(one, other) -> None:
@@ -138,9 +151,9 @@ def assert_same_bits(one, other) -> None:
 @pytest.mark.parametrize("name", systems.names())
 def test_ten_deterministic_steps_are_the_same_bits_twice(name, precision):
     with numerics(precision, deterministic=True):
-        first, second = (systems.build(name, ImageSpec(3, 32, 10), {}, seed=0).to("cuda") for _ in range(2))
+        first, second = (built(name) for _ in range(2))
         for game in (first, second):
-            steps(game, 0, 10, autocast_type(precision))
+            steps(name, game, 0, 10, autocast_type(precision))
     assert_same_bits(first, second)
 
 
@@ -170,9 +183,21 @@ def test_the_domain_classifier_is_the_same_bits_twice():
 @pytest.mark.parametrize("name", systems.names())
 def test_deterministic_runs_resume_bit_for_bit(name):
     with numerics("float32", deterministic=True):
-        straight, first, second = (systems.build(name, ImageSpec(3, 32, 10), {}, seed=0).to("cuda") for _ in range(3))
-        steps(straight, 0, 4)
-        steps(first, 0, 2)
+        straight, first, second = (built(name) for _ in range(3))
+        steps(name, straight, 0, 4)
+        steps(name, first, 0, 2)
         second.load_state_dict(copy.deepcopy(first.state_dict()))
-        steps(second, 2, 4)
+        steps(name, second, 2, 4)
     assert_same_bits(straight, second)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_optimiser_goes_on_on_the_other_device(name):
+    for places in (("cuda", "cpu"), ("cpu", "cuda")):
+        saved = None
+        for step, place in enumerate(places):
+            game = systems.build("gan", ImageSpec(3, 32), {"optimiser_name": name}, seed=0).to(place)
+            if saved is not None:
+                game.load_state_dict(saved)
+            steps("gan", game, step, step + 1)
+            saved = copy.deepcopy(game.state_dict())
