@@ -128,3 +128,26 @@ class TestHalfLife:
     def test_impossible_half_lives_are_refused(self, wrong):
         with pytest.raises(ValueError, match="must be above 0"):
             HalfLife(*wrong)
+
+
+def test_batch_norm_is_estimated_from_the_same_latents_on_any_device():
+    drawn = []
+
+    class Noted(Gaussian):
+        def forward(self, count, progress):
+            drawn.append(super().forward(count, progress)[0])
+            return (drawn[-1],)
+
+    class Given(torch.nn.BatchNorm1d):
+        def forward(self, given):  # a meta tensor has no statistics
+            assert given.device == self.running_mean.device
+            return given
+
+    def latents(device: str) -> list[torch.Tensor]:
+        drawn.clear()
+        sampler = Sampler(Noted(3), torch.nn.Sequential(torch.nn.Linear(3, 3), Given(3)).to(device))
+        sampler.estimate_batch_norm(batches=3, batch_size=4, seed=5)
+        return list(drawn)
+
+    for here, there in zip(latents("cpu"), latents("meta"), strict=True):
+        assert torch.equal(here, there)

@@ -166,8 +166,9 @@ class Sampler(nn.Module):
     ) -> Iterator[int]:
         """`estimate_batch_norm` in steps of one batch, for callers that may have to pause: yields the batches done.
 
-        The ambient random state is unchanged between steps. Until the last step, the statistics are those of the
-        batches so far and the generator is in training mode.
+        Latents are drawn on the CPU, so that they are the same on any device. The ambient random state is unchanged
+        between steps. Until the last step, the statistics are those of the batches so far and the generator is in
+        training mode.
         """
         norms = [m for m in self.generator.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
         if not norms:
@@ -178,12 +179,14 @@ class Sampler(nn.Module):
             norm.reset_running_stats()
             norm.momentum = None  # cumulative mean
         self.train()
+        source = self if self.device.type == "cpu" else self.drawing_on_cpu()
         state = None
         for done in range(1, batches + 1):
             with seeded(seed, "batch norm", device=self.device), torch.no_grad():
                 if state is not None:
                     set_random_state(state, self.device)
-                self.generator(*self._sample_latents(batch_size, progress, truncation))
+                latents = source._sample_latents(batch_size, progress, truncation)
+                self.generator(*(part.to(self.device) for part in latents))
                 state = random_state(self.device)
             yield done
         for norm, momentum in zip(norms, momenta, strict=True):
