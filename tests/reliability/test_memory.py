@@ -39,6 +39,19 @@ def test_the_hosts_allocator_has_no_type_of_its_own():
         torch.empty(2**50, dtype=torch.uint8)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "CUDA error: out of memory\nSearch for `cudaErrorMemoryAllocation' for more information.",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+    ],
+)
+def test_nor_has_the_memory_of_a_gpu_that_others_fill(said):
+    with pytest.raises(MemoryShortError, match="out of memory while looking"), memory_errors("looking", "lower it"):
+        raise torch.AcceleratorError(said)
+
+
 def test_other_errors_are_left_as_they_are():
     with pytest.raises(RuntimeError, match="something else"), memory_errors("looking", "lower it"):
         raise RuntimeError("something else")

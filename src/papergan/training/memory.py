@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
 from papergan.errors import MemoryShortError
+
+# Of the host, of a GPU outside torch's own allocator, for example where other processes fill it, and of its libraries:
+# torch has no exception type for these.
+_SHORT = re.compile(r"can't allocate memory|CUDA error: out of memory|(CUBLAS|CUDNN|CUSOLVER)_STATUS_ALLOC_FAILED")
 
 
 @contextmanager
@@ -22,6 +27,6 @@ def memory_errors(what: str, advice: str) -> Iterator[None]:
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise MemoryShortError(f"out of memory while {what}: {advice}") from error
     except RuntimeError as error:
-        if "can't allocate memory" not in str(error):  # torch has no exception type for the host's memory
+        if not _SHORT.search(str(error)):
             raise
         raise MemoryShortError(f"out of memory while {what}: {advice}") from error
