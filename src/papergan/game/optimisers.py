@@ -80,8 +80,8 @@ def optimiser(name: Name, learning_rate: float, *, beta1: float = 0.5) -> Optimi
 def follow_weights(optimiser: Optimizer) -> None:
     """Move the state of an optimiser to the device of its weights, after these moved or a state was loaded.
 
-    Needed for state that is made with the optimiser (AdaGrad's), and for states saved on another kind of device. Without
-    a fused kernel, steps are counted on the host, except on a GPU by optimisers that can be "capturable".
+    Needed for state that is made with the optimiser (AdaGrad's), and for states saved on another kind of device.
+    Without a fused kernel, steps are counted on the host, except on a GPU by optimisers that can be "capturable".
     """
     for group in optimiser.param_groups:
         fused = bool(group.get("fused"))
