@@ -1,5 +1,6 @@
 """The server: answers, every limit, a storm of requests, and requests that mean harm."""
 
+import asyncio
 import base64
 import io
 import json
@@ -353,6 +354,23 @@ def test_a_body_that_never_arrives_is_not_waited_for(loaded):
             )
             assert line.recv(1000).startswith(b"HTTP/1.1 408 ")
         assert post(address, {"n": 1})[0] == 200
+
+
+def test_a_client_that_leaves_within_its_request_is_no_error_of_the_server(loaded):
+    headers = [(b"host", b"localhost"), (b"content-type", b"application/json"), (b"content-length", b"10")]
+    scope = {
+        "type": "http", "method": "POST", "path": "/sample", "query_string": b"", "headers": headers, "root_path": "",
+    }  # fmt: skip
+    messages, sent = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}], []
+
+    async def receive():
+        return messages.pop(0)
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(create_app(loaded("dcgan"), LIMITS)(scope, receive, send))  # an error would be logged with a traceback
+    assert sent[0]["status"] == 400
 
 
 def test_connections_are_limited(loaded):

@@ -169,8 +169,12 @@ class Service:
 
     async def _content(self, request: Request, most: int) -> bytes:
         """The body of a request, limited to this many bytes."""
+        from starlette.requests import ClientDisconnect
+
         try:
             return await asyncio.wait_for(_read(request, most), self.limits.seconds)
+        except ClientDisconnect:  # nobody reads this answer
+            raise Refused(400, "the connection was closed before the whole request arrived") from None
         except TimeoutError:
             raise Refused(408, f"the request did not arrive within {self.limits.seconds:g} seconds") from None
 
