@@ -92,6 +92,7 @@ def test_files_of_a_folder_become_files_of_the_same_name(loaded, tmp_path):
     for name, size in (("a.png", (20, 12)), ("b.jpg", (9, 30))):
         Image.new("RGB", size, "red").save(folder / name)
     (folder / "notes.txt").write_text("not an image")
+    (folder / "._a.png").write_bytes(b"left by a desktop system")
     paths = translate_files(loaded("srgan"), folder, out, direction="a_to_b", tile=None)
     assert [path.name for path in paths] == ["a.png", "b.png"]
     assert [Image.open(path).size for path in paths] == [(40, 24), (18, 60)]

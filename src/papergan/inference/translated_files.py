@@ -57,12 +57,15 @@ def _targets(files: Sequence[Path], out: Path) -> dict[Path, Path]:
 
 
 def image_files(images: Path) -> list[Path]:
-    """The file, or the image files of a folder, sorted by name. Raises DataError if there are none."""
+    """The file, or the image files of a folder that are not hidden, sorted by name. Raises DataError if there are none.
+
+    Hidden ones are left by desktop systems: `._photo.jpg`, which is no image, next to `photo.jpg`.
+    """
     if images.is_file():
         return [images]
     with reading_errors(images):
         found = sorted(path for path in images.iterdir() if path.name.lower().endswith(IMAGE_SUFFIXES))
-        files = [path for path in found if path.is_file()]
+        files = [path for path in found if path.is_file() and not path.name.startswith(".")]
     if not files:
         raise DataError(f"{images} holds no images ({', '.join(IMAGE_SUFFIXES)})")
     return files
