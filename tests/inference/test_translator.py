@@ -174,6 +174,17 @@ def test_images_of_any_size_are_measured_beside_bicubic_enlargement(loaded, tmp_
     assert f"{scores['bicubic']['psnr']:.2f}" in lines[3].split()
 
 
+def test_an_image_that_is_too_small_to_be_measured_is_named(loaded, tmp_path):
+    translator = with_recipe(loaded("srgan"), kind="downsampled", factor=2)
+    Image.new("RGB", (40, 40)).save(tmp_path / "a.png")
+    for size in ((40, 15), (17, 14), (1, 1)):
+        Image.new("RGB", size).save(tmp_path / "small.png")
+        with pytest.raises(RecipeError, match=r"small.png is \d+ x \d+, expected at least 16 pixels each way"):
+            measure_files(translator, tmp_path)
+    Image.new("RGB", (17, 16)).save(tmp_path / "small.png")
+    assert measure_files(translator, tmp_path)[0] == 2
+
+
 def test_what_restores_nothing_is_not_measured(loaded, tmp_path):
     Image.new("RGB", (16, 16)).save(tmp_path / "a.png")
     for given in ({"kind": "masked", "hole": 4}, {"kind": "domain", "dataset": "x"}):

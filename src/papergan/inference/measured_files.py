@@ -15,7 +15,8 @@ from papergan.evaluation.translation_baselines import baselines
 from papergan.evaluation.translation_scores import pair_scores
 from papergan.inference.generator import Generator
 from papergan.inference.translated_files import image_files, read_image
-from papergan.inference.translator import Translator
+from papergan.inference.translator import LEAST, Translator
+from papergan.messages import sanitise
 
 Scores = dict[str, float]
 
@@ -26,7 +27,8 @@ def measure_files(generator: Generator, images: Path, *, tile: int | None = None
     Every image file of a folder, or one file, of any size, is degraded as in the recipe, and the translator's result is
     compared with the image. For super-resolution, sides are cropped to multiples of the factor, and as many pixels at
     each border are left out of the comparison, as in its papers.
-    Raises RecipeError if the generator does not restore images, DataError for a file that is not an image.
+    Raises RecipeError if the generator does not restore images, and for an image that is too small; DataError for a
+    file that is not an image.
     """
     degradation = degradation_of(generator)
     assert isinstance(generator, Translator)
@@ -35,10 +37,10 @@ def measure_files(generator: Generator, images: Path, *, tile: int | None = None
     files = image_files(images)
     for file in files:
         wanted = torch.from_numpy(_cut(read_image(file, generator.image.channels), factor)).permute(2, 0, 1)[None]
-        try:
-            given = degradation.of(wanted, file.name)
-        except ValueError as error:
-            raise RecipeError(f"{file}: {error}") from error
+        if min(wanted.shape[2:]) < (least := LEAST * factor):
+            raise RecipeError(f"{sanitise(file)} is {wanted.shape[3]} x {wanted.shape[2]}, expected at least {least} "
+                              "pixels each way, in whole factors; leave it out")  # fmt: skip
+        given = degradation.of(wanted, file.name)
         made = {"translated": generator.translate(given.permute(0, 2, 3, 1), tile=tile).pixels}
         made |= dict(baselines(given, wanted.shape[1], (wanted.shape[2], wanted.shape[3])))
         for name, one in made.items():

@@ -14,6 +14,7 @@ from papergan.inference.generator import Generator
 from papergan.inference.samples import Samples
 from papergan.networks.image_to_image.directions import A_TO_B, B_TO_A, ImageToImage, directions_of
 
+LEAST = 8  # pixels of an input each way
 MARGIN = 32  # pixels of the input around a tile that are translated with it and left out of the result
 
 
@@ -90,9 +91,9 @@ class Translator(Generator):
                 f"translate: expected images [N, H, W, {channels}] as bytes, or float [N, {channels}, H, W] in [-1, 1]"
                 f", got {given.dtype} {list(given.shape)}"
             )
-        if min(given.shape[2:]) < 8:
+        if min(given.shape[2:]) < LEAST:
             height, width = given.shape[2:]
-            raise RecipeError(f"translate: expected images of 8 pixels or more each way, got {width} x {height}")
+            raise RecipeError(f"translate: expected images of {LEAST} pixels or more each way, got {width} x {height}")
         return given.float()
 
     @torch.no_grad()
