@@ -185,6 +185,12 @@ def test_an_image_that_is_too_small_to_be_measured_is_named(loaded, tmp_path):
     assert measure_files(translator, tmp_path)[0] == 2
 
 
+def test_a_blur_wider_than_an_image_is_measured(loaded, tmp_path):
+    for name, size in (("wide.png", (40, 9)), ("high.png", (9, 40))):
+        Image.fromarray(np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), np.uint8)).save(tmp_path / name)
+    assert measure_files(with_recipe(loaded("pix2pix"), kind="blurred", sigma=5.0), tmp_path)[0] == 2
+
+
 def test_what_restores_nothing_is_not_measured(loaded, tmp_path):
     Image.new("RGB", (16, 16)).save(tmp_path / "a.png")
     for given in ({"kind": "masked", "hole": 4}, {"kind": "domain", "dataset": "x"}):

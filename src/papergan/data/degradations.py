@@ -48,7 +48,7 @@ def edges(images: Tensor) -> Tensor:
 
 def blurred(images: Tensor, sigma: float) -> Tensor:
     """Gaussian blur of this standard deviation in pixels, cut off at three of them, borders mirrored, rounded."""
-    reach = min(max(1, round(3 * sigma)), images.shape[-1] - 1)
+    reach = min(max(1, round(3 * sigma)), min(images.shape[-2:]) - 1)
     offsets = torch.arange(-reach, reach + 1, dtype=torch.float32)
     kernel = torch.exp(-offsets.square() / (2 * sigma**2))
     kernel = (kernel / kernel.sum()).expand(images.shape[1], 1, 1, -1)
