@@ -195,6 +195,23 @@ def test_what_cannot_be_used_is_counted_and_named_by_its_reason(tmp_path, librar
     assert "1 of 9 images are smaller than 16x16: enlarged" in caplog.text
 
 
+def test_of_a_jpeg_that_holds_further_pictures_the_photograph_is_taken(tmp_path, library, caplog):
+    """Cameras append previews and depth: such a file is not animated."""
+    turned = Image.Exif()
+    turned[0x0112] = 6  # the camera was held upright
+    photograph = plain(40, 20)
+    photograph.paste("blue", (0, 0, 10, 20))  # on the left, so at the top of the upright one, outside its square
+    for number in range(2):
+        save(
+            tmp_path / "a" / f"{number}.jpg", photograph, format="MPO", save_all=True, quality=95, exif=turned,
+            append_images=[plain(10, 10, "green")],
+        )  # fmt: skip
+    splits = library.load(str(tmp_path / "a"), 16)
+    assert len(splits.train) + len(splits.test) == 2
+    assert "skipped" not in caplog.text
+    assert np.abs(np.array(pixel(splits.train)) - RED).max() <= 3
+
+
 def test_a_damaged_file_in_a_zip_is_one_of_the_skipped(tmp_path, library, caplog):
     flat(tmp_path / "a")
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:

@@ -2,7 +2,8 @@
 
 Pixels are taken as stored: colour profiles are not applied, but the EXIF orientation is, in every format. 16-bit values
 keep their high byte. Colour becomes grey by Pillow's luma, (299 R + 587 G + 114 B) / 1000. Every checksum of a PNG is
-verified; JPEG, WebP and BMP have none, so damage that leaves such a file decodable cannot be detected.
+verified; JPEG, WebP and BMP have none, so damage that leaves such a file decodable cannot be detected. Of a JPEG that
+holds further pictures, as cameras write them (previews, depth), the first is decoded, which is the photograph.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ MAX_PIXELS = 2**26  # 8192 x 8192; a header may claim anything, and claims cost 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _AROUND = 12  # bytes of a PNG chunk besides its body: length, kind, checksum
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
+_JPEG = ("JPEG", "MPO")  # MPO: Pillow's name for a JPEG that holds further pictures (CIPA DC-007)
 _GREY = ("1", "L", "LA", "I;16")
 _COLOUR = ("P", "PA", "RGB", "RGBA")
 _CONVERTED = ("CMYK", "YCbCr", "LAB", "HSV", "RGBX", "I", "I;16B", "La", "RGBa")
@@ -63,7 +65,7 @@ class Header(NamedTuple):
 def read_header(picture: Picture) -> Header:
     """The header of a picture. Raises DataError naming the picture if it is not an image of a supported kind."""
     with _opened(picture) as image:
-        return Header(*image.size, image.mode in _GREY, image.format == "JPEG")
+        return Header(*image.size, image.mode in _GREY, image.format in _JPEG)
 
 
 def decode(picture: Picture, mode: Mode, size: int, background: Background | None = None) -> np.ndarray:
@@ -207,7 +209,7 @@ def _check_header(image: Image, modes: tuple[str, ...]) -> None:
             f"is {image.width}x{image.height}, more than {MAX_PIXELS} pixels; make it smaller or leave it out",
             TOO_LARGE,
         )
-    if getattr(image, "is_animated", False):
+    if image.format not in _JPEG and getattr(image, "is_animated", False):
         raise ImageError("has more than one frame; save the frames as files of their own or leave it out", "animated")
     if image.mode not in modes:
         message = f"has pixels of mode {image.mode}, expected one of {', '.join(modes)}; convert it to RGB"
