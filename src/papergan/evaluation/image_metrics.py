@@ -52,6 +52,8 @@ def evaluate(
     sides = {"fake": fake, "real": real} | ({} if held_out is None else {"held_out": held_out})
     sets = {name: image_set(images, name, size) for name, images in sides.items()}
     shapes = {name: list(one.images.shape[1:]) for name, one in sets.items()}
+    if len({shape[0] for shape in shapes.values()}) > 1:
+        raise EvaluationError(f"images differ in channels: {shapes}; make all of them grey, or all RGB")
     if len({tuple(shape) for shape in shapes.values()}) > 1:
         raise EvaluationError(f"images differ in size: {shapes}; give size=PIXELS for folders, or resize arrays")
     network = extractor_named(extractor, weights, device)
