@@ -147,11 +147,13 @@ def evaluate(
 
 def _holds_images(text: str) -> bool:
     """Whether this is a folder or file of images, not a model."""
+    from papergan.inference.locate import models_in
+
     path = path_from(text)
     if path.is_dir():
         with reading_errors(path):
-            return not (path / "config.json").exists() and not (path / "model").is_dir()
-    return path.suffix in (".npz", ".npy", ".parquet")
+            return not models_in(path) and not (path / "model").is_dir()
+    return path.suffix.lower() in (".npz", ".npy", ".parquet")
 
 
 def _samples(model: str, number: int, seed: int, device: str) -> Any:

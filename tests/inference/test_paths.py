@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from papergan.command_line import main
+from papergan.command_line import _holds_images, main
 from papergan.errors import CheckpointError, RecipeError
 from papergan.evaluation.image_metrics import image_set
 from papergan.hooks.tool_checks import _place
+from papergan.inference.locate import locate
+from papergan.inference.model_folder import CONFIG
 from papergan.inference.model_library import ModelLibrary
 from papergan.inference.sampling import Request, sample_to_disk
 
@@ -113,6 +115,20 @@ def test_a_folder_without_permission_is_one_line(command, folder_of, here, monke
     assert result.exit_code == 1
     (line,) = result.output.splitlines()
     assert "Permission denied" in line
+
+
+def test_what_is_evaluated_is_a_model_wherever_one_would_be_loaded(here):
+    """Else the pictures of that folder are scored: those of the model's own samples, or none."""
+    config = here / "experiment" / "model" / "2026-01-31T12.00.00.000Z" / "model" / CONFIG
+    config.parent.mkdir(parents=True)
+    config.write_text("{}")
+    for folder in ("experiment", "experiment/model", config.parent):
+        assert locate(folder).resolve() == config.parent.resolve()
+        assert not _holds_images(str(folder))
+    (here / "pictures").mkdir()
+    assert _holds_images("pictures")
+    assert _holds_images("fake.NPZ")
+    assert not _holds_images("model.safetensors")
 
 
 @pytest.mark.parametrize("kind", ["npz", "grid"])

@@ -102,16 +102,21 @@ def locate(source: str | os.PathLike[str]) -> Path:
 
 def newest_model(folder: Path) -> Path:
     """`folder` itself if it is a model folder, or the newest one below it. Raises CheckpointError if there is none."""
-    if (folder / CONFIG).is_file() or (folder / WEIGHTS).is_file():
-        return folder
-    # an experiment's folder has model/<version>/model/, with versions named by time
-    found = sorted(folder.glob(f"model/*/model/{CONFIG}")) or sorted(folder.glob(f"*/model/{CONFIG}"))
-    if not found:
+    if not (found := models_in(folder)):
         raise CheckpointError(
             f"{folder} has no model in it: expected {CONFIG} and {WEIGHTS}, or an experiment's folder whose pipeline "
             "has come to its end"
         )
-    return found[-1].parent
+    return found[-1]
+
+
+def models_in(folder: Path) -> list[Path]:
+    """`folder` itself if it is a model folder, or those below it, the newest last; [] if there are none."""
+    if (folder / CONFIG).is_file() or (folder / WEIGHTS).is_file():
+        return [folder]
+    # an experiment's folder has model/<version>/model/, with versions named by time
+    found = sorted(folder.glob(f"model/*/model/{CONFIG}")) or sorted(folder.glob(f"*/model/{CONFIG}"))
+    return [config.parent for config in found]
 
 
 def _from_mlflow(text: str) -> Path:
