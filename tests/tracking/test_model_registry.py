@@ -54,6 +54,7 @@ def test_it_answers_with_pngs_and_refuses_in_one_line(logged, monkeypatch):
     assert list(answer["label"])[:2] == ["cat", "cat"]
     with Image.open(io.BytesIO(base64.b64decode(answer["png"][0]))) as picture:
         assert picture.size == (16, 16)
+        assert picture.text.keys() == {"Description", "Software", "Model"}  # as the model card says of PNG files
     with pytest.raises(Exception, match="unknown class 'cta'; did you mean 'cat'"):
         model.predict({"n": [1], "label": ["cta"]})
     with pytest.raises(Exception, match="at most 1000 samples"):

@@ -6,7 +6,6 @@ MLflow runs this file when the model is loaded: `mlflow.pyfunc.load_model`, `mlf
 from __future__ import annotations
 
 import base64
-import io
 from typing import TYPE_CHECKING, Any
 
 from mlflow.models import set_model
@@ -40,6 +39,7 @@ class GeneratorModel(PythonModel):  # type: ignore[misc]
         import pandas as pd
 
         from papergan.errors import RecipeError
+        from papergan.reporting.image_grid import encode_png, film_strips
 
         given = {"seed": 0, "truncation": 0.0, "format": "png", **(params or {})}
         counts = [int(n) for n in model_input["n"]]
@@ -58,11 +58,10 @@ class GeneratorModel(PythonModel):  # type: ignore[misc]
             if given["format"] == "grid":
                 lines.append({**about, "index": -1, "label": "", "png": _text(samples.grid().png())})
                 continue
-            for index, image in enumerate(samples.pil()):
+            for index, image in enumerate(film_strips(samples.pixels)):
                 name = "" if samples.labels is None else samples.name_of(index)
-                buffer = io.BytesIO()
-                image.save(buffer, "PNG")
-                lines.append({**about, "index": index, "label": name, "png": _text(buffer.getvalue())})
+                png = encode_png(image, samples.about)  # which says in its metadata that it is generated
+                lines.append({**about, "index": index, "label": name, "png": _text(png)})
         return pd.DataFrame(lines)
 
 
