@@ -61,6 +61,9 @@ def test_devices():
             choose_device("cuda")
     with pytest.raises(RecipeError, match="device 'gpu': torch knows none of this name"):
         choose_device("gpu")
+    for name in ("meta", *(one for one in ("mps", "xpu") if not getattr(torch, one).is_available())):
+        with pytest.raises(RecipeError, match=rf"^device '{name}' cannot be used here \(.*\); use 'auto', 'cpu'"):
+            choose_device(name)
 
 
 def test_a_gpu_beyond_those_that_are_there_is_refused(monkeypatch):

@@ -12,6 +12,7 @@ import torch
 from pydantic import Field
 
 from papergan.errors import RecipeError
+from papergan.messages import first_line
 
 # torch reads it once, at the first matrix product on a GPU, whether or not that product must be deterministic: setting
 # it when training begins is too late, since the domain classifier runs before. This module is imported before any
@@ -90,7 +91,7 @@ def float32_products(kind: Literal["ieee", "tf32"]) -> Iterator[None]:
 def choose_device(wanted: str) -> torch.device:
     """The device of this name: "auto" is the GPU if there is one, other names are torch's.
 
-    Raises RecipeError if the requested GPU does not exist, or torch knows no such device.
+    Raises RecipeError if the requested GPU does not exist, torch knows no such device, or nothing can be computed on it.
     """
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -98,8 +99,16 @@ def choose_device(wanted: str) -> torch.device:
         device = torch.device(wanted)
     except RuntimeError:
         raise RecipeError(f"device {wanted!r}: torch knows none of this name; use 'auto', 'cpu' or 'cuda'") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise RecipeError(f"device {wanted!r}: torch sees no GPU; use 'auto' or 'cpu'")
-    if device.index is not None and device.index >= torch.cuda.device_count():
-        raise RecipeError(f"device {wanted!r}: torch sees {torch.cuda.device_count()} GPUs, from cuda:0 on")
+    if device.type == "cuda":
+        if not torch.cuda.is_available():
+            raise RecipeError(f"device {wanted!r}: torch sees no GPU; use 'auto' or 'cpu'")
+        if device.index is not None and device.index >= torch.cuda.device_count():
+            raise RecipeError(f"device {wanted!r}: torch sees {torch.cuda.device_count()} GPUs, from cuda:0 on")
+        return device
+    try:
+        torch.zeros(1, device=device).cpu()
+    except Exception as error:  # each kind of device raises types of its own
+        raise RecipeError(
+            f"device {wanted!r} cannot be used here ({first_line(error)}); use 'auto', 'cpu' or 'cuda'"
+        ) from error
     return device
