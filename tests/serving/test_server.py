@@ -385,7 +385,7 @@ def test_connections_are_limited(loaded):
 
 @pytest.mark.parametrize("host", ["192.168.0.7", "gan.example", "", "::", ".".join("0000")])
 def test_other_machines_get_in_only_where_that_is_said(loaded, host):
-    with pytest.raises(RecipeError, match=r"can be reached from other machines.*public=True"):
+    with pytest.raises(RecipeError, match=r"can be reached from other machines.*public=True \(--public\)"):
         serve(loaded("dcgan"), host)
 
 

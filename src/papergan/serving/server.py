@@ -91,7 +91,7 @@ def serve(
     local = _is_loopback(host)
     if not local and not public:
         raise RecipeError(f"host {quoted(host)} can be reached from other machines, and there is no login; "
-                          "say so with public=True, or leave the host out")  # fmt: skip
+                          "say so with public=True (--public), or leave the host out")  # fmt: skip
     limits = limits or Limits()
     app = create_app(generator, limits, public=not local)
     import uvicorn
