@@ -158,7 +158,7 @@ class TestSomeMetrics:
     [
         (torch.zeros(4, 3, 8, 8), DataError, "fake: images must be uint8"),
         (torch.zeros(4, 3, 8, 8, dtype=torch.uint8), EvaluationError, "images differ in size"),
-        (torch.zeros(4, 1, 12, 12, dtype=torch.uint8), EvaluationError, "images differ in channels: .*grey, or all RGB$"),
+        (torch.zeros(4, 1, 12, 12, dtype=torch.uint8), EvaluationError, "differ in channels: .*grey, or all RGB$"),
         (np.zeros((4, 12, 12, 7), np.uint8), DataError, "images must be uint8"),
         ("nowhere", DataError, "nowhere"),
     ],

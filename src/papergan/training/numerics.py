@@ -91,7 +91,7 @@ def float32_products(kind: Literal["ieee", "tf32"]) -> Iterator[None]:
 def choose_device(wanted: str) -> torch.device:
     """The device of this name: "auto" is the GPU if there is one, other names are torch's.
 
-    Raises RecipeError if the requested GPU does not exist, torch knows no such device, or nothing can be computed on it.
+    Raises RecipeError if the requested GPU does not exist, or torch knows no such device or cannot use it here.
     """
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
