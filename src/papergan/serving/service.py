@@ -169,12 +169,8 @@ class Service:
 
     async def _content(self, request: Request, most: int) -> bytes:
         """The body of a request, limited to this many bytes."""
-        from starlette.requests import ClientDisconnect
-
         try:
             return await asyncio.wait_for(_read(request, most), self.limits.seconds)
-        except ClientDisconnect:  # nobody reads this answer
-            raise Refused(400, "the connection was closed before the whole request arrived") from None
         except TimeoutError:
             raise Refused(408, f"the request did not arrive within {self.limits.seconds:g} seconds") from None
 
@@ -184,9 +180,13 @@ class Service:
 
 
 async def _read(request: Request, most: int) -> bytes:
-    content = bytearray()
-    async for part in request.stream():
-        content += part
+    content, more = bytearray(), True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":  # nobody reads this answer
+            raise Refused(400, "the connection was closed before the whole request arrived")
+        content += message.get("body", b"")
+        more = message.get("more_body", False)
         if len(content) > most:
             raise Refused(413, f"the request has more than {most} bytes")
     return bytes(content)
