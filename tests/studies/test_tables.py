@@ -4,11 +4,12 @@ import pytest
 
 from helpers.cards import card
 from papergan.config.grid import COLUMNS
-from papergan.config.study import StudyRecipe, TrialResult, trials_of
+from papergan.config.study import ClaimRecipe, StudyRecipe, TrialResult, trials_of
 from papergan.errors import RecipeError
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.metrics.registry import is_score
 from papergan.reporting.published_results import PublishedRow
+from papergan.studies.claims import claim_results
 from papergan.studies.seed_groups import ExperimentGroup
 from papergan.studies.tables import summary, trial_table
 from papergan.training.history import History
@@ -43,3 +44,21 @@ def test_all_columns_are_known_as_such():
     named = {name for name in names if not is_score(name) and "@" not in name and "published" not in name}
     named -= {name for name in names if name.startswith(("best_fid.", "best_is."))}
     assert named == COLUMNS
+
+
+def test_the_published_change_is_that_of_the_same_metric():
+    """Not that of the FID beside the mean FID over training."""
+    recipe = {"paper": "song2023", "seeds": [0], "grids": {"table": {"experiments": ["one", "two"], "factors": {}}}}
+    groups = []
+    for trial in trials_of("study", StudyRecipe.parse("study", recipe), RECIPES | {"two": RECIPES["one"]}):
+        scores = ScoreCard.read("one", card(trial.experiment))
+        history = History()
+        history.metrics.append({"step": 1.0, "epoch": 1.0, "images": 1.0, "fid": 2.0})
+        groups.append(ExperimentGroup(trial, ((0, TrialResult(scores, history)),), ()))
+    published = [
+        PublishedRow("song2023", "Table I", "cifar10", "fid", name, value, experiments=(name,))
+        for name, value in (("one", 4.0), ("two", 3.0))
+    ]
+    claim = ClaimRecipe(claim="c", treatment=["two"], baseline=["one"], metrics=["fid", "fid_on_the_way"])
+    found = {result.metric: result.published for result in claim_results([claim], groups, published)}
+    assert found == {"fid": -25.0, "fid_on_the_way": None}

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 AnyGroup = TrialGroup[Any, Any]
+PUBLISHED = {"fid": "fid", "is_mean": "is"}  # metrics with published changes, and their names in published rows
 
 
 @dataclass(frozen=True)
@@ -114,10 +115,13 @@ def _compared(
 
 
 def _published_change(metric: str, one: AnyGroup, other: AnyGroup, published: Sequence[PublishedRow]) -> float | None:
-    """The published change in percent; None if the paper has no such numbers, or a side differs from it."""
+    """The published change in percent; None if the paper has no such numbers, or a side differs from it.
+
+    None for metrics that are not in PUBLISHED, too: papers give the others for several data sets.
+    """
     if not all(isinstance(group, ExperimentGroup) and group.trial.as_published for group in (one, other)):
         return None
-    values = {name: row.value for row in published if row.metric == metric.split("_")[0] for name in row.experiments}
+    values = {name: row.value for row in published if row.metric == PUBLISHED.get(metric) for name in row.experiments}
     before, after = values.get(other.trial.experiment), values.get(one.trial.experiment)
     return 100 * (after - before) / before if before is not None and after is not None else None
 
