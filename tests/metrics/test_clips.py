@@ -26,6 +26,11 @@ def test_a_motion_counts_whatever_it_is_that_moves():
     assert motion_recognised(torch.tensor([[0.0, 2.1, 0.0, 2.1]]), 2) == 0.0  # 0.89
 
 
+def test_the_smallest_probability_that_counts_is_included(monkeypatch):
+    monkeypatch.setattr("papergan.metrics.clips.SURE", 0.5)
+    assert motion_recognised(torch.zeros(1, 4), 2) == 1.0  # exactly one half for either motion
+
+
 def test_motions_of_clips_are_spread_or_are_one():
     assert motion_entropy(sure_of(1, 3, 1, among=4), 2) == pytest.approx(0.0, abs=1e-6)  # motion 1 of either content
     assert motion_entropy(sure_of(0, 3, among=4), 2) == pytest.approx(1.0, abs=1e-6)

@@ -40,6 +40,8 @@ def test_the_area_needs_no_threshold_and_the_accuracy_has_one_at_zero() -> None:
     )
     shifted = detection(torch.tensor([-3.0, -2.0]), torch.tensor([-1.0, -0.5]))
     assert (shifted.accuracy, shifted.auc) == (0.5, 1.0)
+    undecided = detection(torch.zeros(2), torch.zeros(3))  # is not above zero, so it counts as real
+    assert (undecided.detected, undecided.false_alarms, undecided.auc) == (0.0, 0.0, 0.5)
 
 
 def test_the_area_is_that_of_membership_inference() -> None:

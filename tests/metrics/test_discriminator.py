@@ -29,6 +29,12 @@ def test_roles_are_not_swapped() -> None:
     assert discriminator_accuracy(fake, real).gap == -2
 
 
+def test_a_score_at_the_threshold_is_right_on_neither_side() -> None:
+    found = discriminator_accuracy(torch.tensor([0.0, 1.0]), torch.tensor([0.0, -2.0, 1.0, -2.0]))
+    assert found.at_zero == (1 / 2 + 2 / 4) / 2
+    assert discriminator_accuracy(torch.ones(3), torch.ones(2)).at_midpoint == 0
+
+
 def test_metric_names() -> None:
     assert discriminator_accuracy(torch.ones(2), -torch.ones(2)).as_metrics() == {
         "discriminator_accuracy_zero": 1.0,

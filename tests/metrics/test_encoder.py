@@ -13,6 +13,7 @@ def test_a_code_by_hand() -> None:
     known, known_labels = torch.tensor([0, 0, 0, 1, 1, 2]), torch.tensor([7, 7, 3, 3, 3, 7])  # 0 is 7, 1 is 3, 2 is 7
     codes, labels = torch.tensor([0, 0, 1, 2, 3]), torch.tensor([7, 3, 3, 7, 7])  # the second is wrong, 3 is unknown
     assert code_error(codes, labels, known, known_labels) == pytest.approx(2 / 5)
+    assert code_error(torch.tensor([3]), torch.tensor([0]), known, known_labels) == 1  # not even for the first class
 
 
 def test_a_permuted_code_is_no_error_and_chance_is_chance() -> None:

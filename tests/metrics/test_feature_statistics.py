@@ -38,6 +38,13 @@ def test_streamed_batches_equal_numpy(rows: torch.Tensor) -> None:
     )
 
 
+def test_a_caller_may_reuse_the_memory_of_a_batch(rows: torch.Tensor) -> None:
+    statistics, buffer = FeatureStatistics(7), torch.empty(33, 7, dtype=torch.float64)
+    for batch in rows[:99].split(33):
+        statistics.update(buffer.copy_(batch))
+    np.testing.assert_allclose(statistics.mean.numpy(), rows[:99].numpy().mean(0), rtol=1e-14)
+
+
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_merging_uneven_parts_in_any_order_equals_numpy(rows: torch.Tensor, order: tuple[int, ...]) -> None:
     parts = [statistics_of(part) for part in rows.split([1, 2000, 100])]

@@ -60,6 +60,13 @@ def test_splits_and_their_deviation_agree_with_torch_fidelity_on_the_same_order(
     assert ours.std == pytest.approx(theirs["inception_score_std"], rel=1e-9)  # ddof 0
 
 
+def test_the_logarithmic_score_is_the_mean_over_splits_not_its_logarithm() -> None:
+    logits = one_hot(torch.tensor([0, 0, 0, 1]), 2)
+    score = inception_score(logits, splits=2)  # in either order: one part of one class, one of two
+    assert (score.mean, score.std) == (pytest.approx((1 + 2) / 2), pytest.approx((2 - 1) / 2))
+    assert score.log_mean == pytest.approx(math.log(2) / 2)
+
+
 def test_the_shuffle_is_seeded_and_protects_ordered_sets() -> None:
     ordered = one_hot(torch.arange(1000) // 100)
     state = torch.get_rng_state()

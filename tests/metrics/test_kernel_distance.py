@@ -155,6 +155,12 @@ def test_the_deviation_of_the_mean_over_subsets_has_that_of_their_draw(subsets: 
     assert of_fakes / fresh < 0.5
 
 
+def test_the_deviation_of_the_draw_is_the_standard_error_of_a_mean() -> None:
+    values = np.array([1.0, 2.0, 6.0])
+    kernel = KernelDistance(values.mean(), values.std(), 3)
+    assert kernel.deviation_of_draws == pytest.approx(values.std(ddof=1) / 3**0.5)
+
+
 def test_the_draw_of_one_subset_has_no_deviation_that_is_known() -> None:
     fake, real = random(40, 3, seed=11), random(30, 3, seed=12) + 0.4
     kernel = kernel_distance(fake, real, subsets=1, subset_size=10)
