@@ -58,6 +58,15 @@ def test_cutout_blanks_one_square_of_half_the_side_clipped_at_the_border():
     assert areas.min() < 130  # some clipped
 
 
+@pytest.mark.parametrize(("size", "least", "side"), [(8, 2, 4), (9, 3, 5)])
+def test_cutout_is_clipped_alike_at_all_four_borders(size, least, side):
+    torch.manual_seed(0)
+    holes = (cutout(torch.ones(2000, 1, size, size)) == 0)[:, 0]
+    for rows in (holes.any(2), holes.any(1)):
+        for border in (rows[:, 0], rows[:, -1]):
+            assert set(rows[border].sum(1).tolist()) == set(range(least, side + 1))
+
+
 def test_color_keeps_the_order_and_ranges_of_the_authors():
     torch.manual_seed(0)
     flat = torch.full((4000, 3, 4, 4), 0.2)
@@ -68,6 +77,16 @@ def test_color_keeps_the_order_and_ranges_of_the_authors():
     contrast = color(grey).std(dim=(2, 3))[:, 0] / grey[0, 0].std()  # saturation does nothing to grey
     assert contrast.min().item() == pytest.approx(0.5, abs=0.01)
     assert contrast.max().item() == pytest.approx(1.5, abs=0.01)
+
+
+def test_saturation_is_about_grey_and_contrast_about_the_mean_of_the_whole_image():
+    torch.manual_seed(0)
+    coloured = color(torch.tensor([0.1, 0.0, -0.1]).view(1, 3, 1, 1).expand(8000, 3, 2, 2))
+    apart = (coloured[:, 0, 0, 0] - coloured[:, 2, 0, 0]) / 0.2  # U(0, 2) * U(0.5, 1.5)
+    assert apart.min().item() == pytest.approx(0.0, abs=0.01)
+    assert 2.75 < apart.max().item() < 3.0
+    assert apart.mean().item() == pytest.approx(1.0, abs=0.03)
+    torch.testing.assert_close(coloured[:, 1], coloured.mean(1), atol=1e-6, rtol=0)
 
 
 def test_rotation_turns_about_the_centre_by_at_most_fifteen_degrees():

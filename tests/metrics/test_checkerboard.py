@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -36,6 +37,18 @@ def test_a_pattern_of_period_two_is_found_and_more_of_it_is_more(pattern):
     plain, weak, strong = (checkerboard(bytes_of(noise() + amount * board)) for amount in (0.0, 3.0, 12.0))
     assert plain < weak < strong
     assert strong - plain > 0.5
+
+
+def test_by_numpy():
+    pixels = torch.randint(0, 256, (5, 3, 10, 10), generator=torch.Generator().manual_seed(2), dtype=torch.uint8)
+    grey = pixels.numpy().astype(float).mean(1)
+    power = (np.abs(np.fft.fft2(grey - grey.mean((1, 2), keepdims=True))) ** 2).mean(0)
+    excess = []
+    for row, column in ((5, 0), (0, 5), (5, 5)):
+        patch = np.roll(power, (1 - row, 1 - column), (0, 1))[:3, :3].flatten()
+        neighbours = sorted(np.delete(patch, 4))
+        excess.append(np.log10(patch[4] / neighbours[3]))  # the lower one of the two in the middle
+    assert checkerboard(pixels) == pytest.approx(np.mean(excess), abs=1e-6)
 
 
 def test_other_images_are_refused():

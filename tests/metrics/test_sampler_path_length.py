@@ -35,6 +35,13 @@ def test_of_a_linear_generator_it_is_the_squared_distance_of_the_latents() -> No
     assert length(0.5, 4000) == pytest.approx((127.5 * 0.5) ** 2 * 3 * 2 / 3, rel=0.05)
 
 
+def test_so_few_that_none_are_trimmed_are_the_exact_mean() -> None:
+    sampler = Sampler(Uniform(3), Plain(0.5))
+    start, end = (sampler.latents(50, 0, f"path {which}", progress=Progress())[0] for which in ("start", "end"))
+    expected = (127.5 * 0.5 * (end - start)).square().sum(1).mean()
+    assert length(0.5, 50) == pytest.approx(float(expected), rel=2e-3)
+
+
 def test_it_grows_with_the_square_and_is_zero_for_a_collapsed_generator() -> None:
     assert length(0.5) == pytest.approx(4 * length(0.25), rel=1e-2)
     assert length(0.0) == 0

@@ -29,6 +29,7 @@ CALM = [1.0] * 9
         ([1.0] * 5 + [0.01, 1.0, 0.01, 1.0], CALM, None),  # not in a row
         ([1.0] * 6 + [0.09, 0.09, 1.0], CALM, "epoch 8: the discriminator's loss is below 0.1 for 2 epochs"),
         ([1.0] * 4 + [0.01, 0.01, 1.0, 1.0, 1.0], CALM, None),  # one of the two is before
+        ([1.0] * 5 + [0.1] * 4, CALM, None),  # not below
         (CALM, [1.0] * 7 + [4.0, 1.0], None),  # not more than four times
         (CALM, [1.0] * 7 + [4.5, 1.0], "epoch 8: the generator's loss is 4.5 times that of epoch 2"),
         (CALM, [9.0, 0.1] + [1.0] * 7, "epoch 6: the generator's loss is 10.0 times"),
@@ -73,5 +74,6 @@ def test_the_spread_of_a_loss_is_that_of_its_second_half_and_relative_to_its_ran
     assert late_spread(losses) == 1.0
     assert late_spread(losses, relative=True) == 1.0 / 8.0
     assert late_spread([10 * one - 500 for one in losses], relative=True) == pytest.approx(1.0 / 8.0)
+    assert late_spread([0.0, 10.0, 0.0]) == 5.0  # the second half of three reports has two
     assert late_spread([1.0]) is None
     assert late_spread([2.0] * 4, relative=True) is None

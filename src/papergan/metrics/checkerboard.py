@@ -14,8 +14,8 @@ def checkerboard(pixels: Array) -> float:
     pixels: uint8 [N, C, S, S], S even and at least 8. Frequencies: (1/2, 0), (0, 1/2) and (1/2, 1/2) per pixel, where
     the uneven overlap of a transposed convolution of stride 2 adds power (Odena, Dumoulin and Olah 2016,
     doi:10.23915/distill.00003; in the spectrum: Zhang, Karaman and Chang 2019, arXiv:1907.06515, section 3); the mean
-    of all three. Power: the mean over images; neighbours: the median of the eight around each. 0 = no excess, 1 = ten
-    times the power. The definition is ours: neither source gives a number.
+    of all three. Power: the mean over images; neighbours: the lower median of the eight around each, the fourth
+    smallest. 0 = no excess, 1 = ten times the power. The definition is ours: neither source gives a number.
     Raises EvaluationError for images of another type or shape.
     """
     pixels = as_tensor(pixels, "images")
