@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,9 +16,10 @@ from papergan.game import optimisers
 from papergan.game.game import DiscriminatorOutput, Game, Match, Player, Turn
 from papergan.game.nan_guard import NonFiniteGuard
 from papergan.game.schedules import EveryNSteps, Progress, StepDecay
+from papergan.game.step_context import StepContext
 from papergan.game.terms import DiscriminatorLoss, GeneratorLoss
 from papergan.game.training_step import training_step
-from papergan.objectives.adversarial import Wasserstein
+from papergan.objectives.adversarial import RelativisticPairing, Wasserstein
 
 
 def weights(game: Game, name: str) -> list[torch.Tensor]:
@@ -79,6 +81,27 @@ def test_repeats_see_the_batches_of_the_iteration_in_order():
     training_step(game, batches, Progress())
     reals = [round(value, 4) for value in seen if round(value, 4) in (0.1, 0.2, 0.3)]
     assert reals == [0.1, 0.2, 0.3]
+    seen.clear()
+    training_step(tiny_game(discriminator=Spy(), discriminator_steps=3, loss=RelativisticPairing()), batches, Progress())
+    reals = [round(value, 4) for value in seen if round(value, 4) in (0.1, 0.2, 0.3)]
+    assert reals == [0.1, 0.2, 0.3, 0.1]  # the generator's only step sees the first batch
+
+
+def test_each_turn_is_repeated_as_often_as_its_player_is_to_move():
+    game = tiny_game(discriminator_steps=2, generator_steps=3)
+    assert [(turn.player, turn.repeats) for turn in game.turns] == [("discriminator", 2), ("generator", 3)]
+
+
+def test_a_match_has_real_images_and_fakes_of_its_own(game):
+    batch = real_batch() | {"other": torch.zeros(8, 1, 4, 4), "given": torch.randn(8, 5)}
+    usual, other = Match(), Match(source="given", real="other")
+    game.reals = SimpleNamespace(images=lambda context: torch.ones(8, 1, 4, 4))
+    context = StepContext(game, game.turns[0], batch, Progress())
+    assert float(context.real(usual).mean()) == 1.0  # in place of those of the batch
+    assert context.real(other) is batch["other"]
+    fake, of_given = context.fake(usual), context.fake(other)
+    torch.testing.assert_close(of_given, game.networks["generator"](batch["given"]))
+    assert not torch.equal(fake, of_given)
 
 
 def test_a_turn_is_taken_only_when_it_is_due():
