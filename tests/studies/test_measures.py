@@ -4,7 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from papergan.studies.measures import fid_on_the_way
+from helpers.cards import card
+from papergan.evaluation.scorecard import ScoreCard
+from papergan.studies.measures import fid_on_the_way, run_of_card, spread_of_points_loss
 
 
 def test_the_fid_on_the_way_is_by_inception_where_there_is_one():
@@ -12,3 +14,17 @@ def test_the_fid_on_the_way_is_by_inception_where_there_is_one():
     assert fid_on_the_way(SimpleNamespace(history=SimpleNamespace(metrics=rows))) == pytest.approx(4.0)
     others = [{"torchvision_fid": 1.0, "domain_fid": 3.0}]
     assert fid_on_the_way(SimpleNamespace(history=SimpleNamespace(metrics=others))) == pytest.approx(3.0)
+
+
+def test_the_loss_of_points_is_the_sum_of_the_discriminators_terms():
+    rows = [
+        {"discriminator.loss": loss, "discriminator.r1": 1.0, "discriminator.gradient_norm": norm, "generator.loss": 9.0}
+        for loss, norm in ((0.0, 5.0), (4.0, 70.0), (2.0, 0.0), (4.0, 300.0))
+    ]
+    assert spread_of_points_loss(SimpleNamespace(losses=rows)) == 1.0 / 4.0
+
+
+def test_a_card_is_a_run_in_minutes_and_has_no_values_if_it_ended_early():
+    run = run_of_card(ScoreCard.read("one", card(training_seconds=90.0)))
+    assert (run.minutes, run.values["fid"], run.errors) == (1.5, 30.0, {"is_mean": 0.1})
+    assert run_of_card(ScoreCard.read("one", card(diverged="diverged at step 3"))).values == {}

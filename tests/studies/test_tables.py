@@ -9,7 +9,7 @@ from papergan.errors import RecipeError
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.metrics.registry import is_score
 from papergan.reporting.published_results import PublishedRow
-from papergan.studies.claims import claim_results
+from papergan.studies.claims import claim_results, claim_table
 from papergan.studies.seed_groups import ExperimentGroup
 from papergan.studies.tables import summary, trial_table
 from papergan.training.history import History
@@ -46,15 +46,25 @@ def test_all_columns_are_known_as_such():
     assert named == COLUMNS
 
 
+def groups_of(names, seeds=(0,), missing=(), **changes):
+    """A group of each of these experiments, with a card for each seed."""
+    recipe = {"paper": "song2023", "seeds": [0], "grids": {"table": {"experiments": [*names], "factors": {}}}}
+    trials = trials_of("study", StudyRecipe.parse("study", recipe), dict.fromkeys(names, RECIPES["one"]))
+    found = []
+    for trial in trials:
+        done = []
+        for seed in seeds:
+            scores = ScoreCard.read("one", card(trial.experiment, seed=seed) | changes)
+            done.append((seed, TrialResult(scores, History())))
+        found.append(ExperimentGroup(trial, tuple(done), tuple(missing)))
+    return found
+
+
 def test_the_published_change_is_that_of_the_same_metric():
     """Not that of the FID beside the mean FID over training."""
-    recipe = {"paper": "song2023", "seeds": [0], "grids": {"table": {"experiments": ["one", "two"], "factors": {}}}}
-    groups = []
-    for trial in trials_of("study", StudyRecipe.parse("study", recipe), RECIPES | {"two": RECIPES["one"]}):
-        scores = ScoreCard.read("one", card(trial.experiment))
-        history = History()
-        history.metrics.append({"step": 1.0, "epoch": 1.0, "images": 1.0, "fid": 2.0})
-        groups.append(ExperimentGroup(trial, ((0, TrialResult(scores, history)),), ()))
+    groups = groups_of(["one", "two"])
+    for group in groups:
+        group.results[0].history.metrics.append({"step": 1.0, "epoch": 1.0, "images": 1.0, "fid": 2.0})
     published = [
         PublishedRow("song2023", "Table I", "cifar10", "fid", name, value, experiments=(name,))
         for name, value in (("one", 4.0), ("two", 3.0))
@@ -62,3 +72,29 @@ def test_the_published_change_is_that_of_the_same_metric():
     claim = ClaimRecipe(claim="c", treatment=["two"], baseline=["one"], metrics=["fid", "fid_on_the_way"])
     found = {result.metric: result.published for result in claim_results([claim], groups, published)}
     assert found == {"fid": -25.0, "fid_on_the_way": None}
+
+
+def test_a_claim_says_how_many_of_the_planned_seeds_are_behind_its_values():
+    groups = [*groups_of(["one"], (0, 1)), *groups_of(["two"], (0, 1), missing=(2,))]
+    claim = ClaimRecipe(claim="c", treatment=["two"], baseline=["one"], metrics=["fid"])
+    (line,) = claim_table(claim_results([claim], groups)).to_dict("records")
+    assert line["seeds"] == "2 of 3, 2"
+
+
+def test_seeds_that_all_diverged_settle_a_claim_and_seeds_to_come_do_not():
+    failed = {"diverged": "diverged at step 3", "final": {}, "best_fid": None, "best_is": None}
+    waiting, settled = (groups_of(["one"], missing=seeds, **failed)[0] for seeds in ((1,), ()))
+    assert (waiting.settled, settled.settled) == (False, True)
+    claim = ClaimRecipe(claim="c", treatment=["two"], baseline=["one"], metrics=["fid"])
+    found = [claim_results([claim], [one, *groups_of(["two"])]) for one in (waiting, settled)]
+    assert [[result.verdict for result in results] for results in found] == [[], ["a side diverged with every seed"]]
+
+
+def test_sampling_is_in_milliseconds_and_ranks_need_a_second_seed_in_every_row():
+    seconds = {"sampling_seconds": 0.0025}
+    several, single = groups_of(["one"], (0, 1), **seconds)[0], groups_of(["two"], **seconds)[0]
+    table = summary([several, single], [])
+    (fid,) = [name for name in table.columns if name.startswith("fid@")]
+    assert table["sampling ms"].tolist() == ["2.50", "2.50"]
+    assert not any("(" in cell for cell in table[fid])
+    assert all("(1-2)" in cell for cell in summary([several, *groups_of(["two"], (0, 1))], [])[fid])
