@@ -63,6 +63,15 @@ def test_two_seeds_must_differ_by_more_than_three():
     assert verdict(same, same, gt) == "not significant"
 
 
+def test_a_side_that_varies_less_lends_the_other_no_degrees_of_freedom():
+    """Welch's t of 3.8 with 2 degrees of freedom, p = 0.06; Student's test with 4 would find p = 0.02."""
+    steady = Measured(0.0, 0.01, 3)
+    assert verdict(Measured(2.2, 1.0, 3), steady, gt) == "not significant"
+    assert verdict(Measured(2.6, 1.0, 3), steady, gt) == "holds"
+    constant = Measured(0.0, 0.0, 2)  # and t = 7.1 with one degree of freedom, p = 0.09
+    assert verdict(Measured(5.0, 1.0, 2), constant, gt) == "not significant"
+
+
 def test_what_is_best_at_half_is_compared_by_its_distance_from_there():
     def at(value):
         return Measured(value, 0.01, 3)
