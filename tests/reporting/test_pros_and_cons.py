@@ -46,6 +46,15 @@ def test_one_seed_tells_nothing():
     (row,) = statement_table(statements(), gauges(8.0, 4.0, runs=1)).to_dict("records")
     assert row["verdict"] == "one seed: unknown (1 of 1)"
     assert verdict(Measured(1.0, None, 3), Measured(2.0, 0.1, 3), lambda a, b: a < b) == "one seed: unknown"
+    for runs in ((1, 3), (3, 1)):  # a single run's own deviation is not one over seeds
+        assert verdict(*(Measured(float(n), 0.1, n) for n in runs), gt) == "one seed: unknown"
+
+
+def test_a_loss_is_not_compared_with_itself():
+    first, second = statement_table(statements(loss=["ls", "bce"], baseline=["ls", "bce"]), gauges(8.0, 4.0)).to_dict(
+        "records"
+    )
+    assert (first["loss"], first["verdict"], second["verdict"]) == ("ls", "holds (1 of 1)", "reversed (1 of 1)")
 
 
 def test_two_seeds_must_differ_by_more_than_three():

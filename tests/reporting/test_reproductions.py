@@ -67,6 +67,8 @@ def test_the_error_is_that_of_the_mean_over_seeds_and_of_one_run_its_own():
         (found(104.0, 105.0, 106.0, error=None), "not reproduced: above"),
         (found(99.0, 101.0, 103.0), "reproduced"),
         (found(20.0, 100.0, 180.0), "inconclusive"),
+        (found(104.0, error=24.0), "reproduced, by one seed"),  # twice 24 is less than half of 100
+        (found(104.0, error=26.0), "inconclusive, by one seed"),
         (closed_form(0.50049), "reproduced"),
         (closed_form(0.50051), "not reproduced: above"),
         (found(-0.25, error=None, value=-0.25, precision=0.0), "reproduced, by one seed"),

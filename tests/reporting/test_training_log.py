@@ -57,6 +57,8 @@ def test_steps_of_the_same_number_stand_side_by_side():
 def test_the_nearest_report_of_the_epoch_serves_where_that_step_was_not_reported():
     table = log_table([report(850), report(938), report(1000), report(1800)], THESIS)
     assert table["step"].tolist()[:2] == [938, 1800]
+    early = log_table(history(2).losses, THESIS.model_copy(update={"step": 320}))
+    assert early["step"].tolist()[:2] == [300, 1238]
 
 
 def test_more_epochs_than_were_published_are_all_there():
