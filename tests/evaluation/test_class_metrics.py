@@ -12,11 +12,13 @@ from torch import nn
 from helpers.toy_extractor import PixelExtractor
 from papergan.data.images import ImageSet
 from papergan.errors import EvaluationError
+from papergan.evaluation.compute_metrics import score_classes
 from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.image_features import SampleFeatures
 from papergan.evaluation.protocol import EvaluationRules
 from papergan.evaluation.real_image_scores import real_rows
 from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference, References
+from papergan.extractors.feature_extractor import Features
 from papergan.game.priors import Gaussian, Prior, WithChoice
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
@@ -98,6 +100,17 @@ def test_without_a_classifier_there_are_distances_and_while_training_accuracies(
     assert of_classes(scores) == {"domain_intra_fid", *(f"domain_intra_fid_class_{label}" for label in range(3))}
     rules = replace(RULES, class_samples=0)
     assert of_classes(evaluator().score_sampler(sampler(), rules, progress=Progress())) == {"domain_class_accuracy"}
+
+
+def test_the_accuracy_of_all_is_over_images_not_over_classes() -> None:
+    logits = torch.nn.functional.one_hot(torch.tensor([0, 0, 1, 1]), 3).float()
+    labels, rules = torch.tensor([0, 0, 0, 1]), replace(RULES, class_samples=0)
+    found = score_classes(Features(torch.zeros(4, 3), logits), labels, references()["domain"], list, 3, rules)
+    assert found == {"domain_class_accuracy": 3 / 4}
+    found = score_classes(Features(torch.zeros(4, 3), logits), labels, references()["domain"], list, 3, RULES)
+    assert {name: value for name, value in found.items() if "class_accuracy_class" in name} == {
+        "domain_class_accuracy_class_0": pytest.approx(2 / 3), "domain_class_accuracy_class_1": 1.0,
+    }  # fmt: skip
 
 
 def test_the_distances_are_of_a_draw_of_so_many() -> None:

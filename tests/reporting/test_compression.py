@@ -49,6 +49,13 @@ def test_the_table_has_ratios_to_the_baseline_and_says_what_was_not_possible():
     assert rows.loc["float32", "what"] == "as it was trained"
 
 
+def test_images_per_second_are_those_of_the_largest_batch_by_its_faster_runtime():
+    seconds = {("torch", 1): 0.001, ("torch", 50): 0.2, ("onnx", 50): 0.1}
+    times = tuple(Timing(runtime=name, batch=n, seconds=one, spread=0.0) for (name, n), one in seconds.items())
+    (row,) = compression_table([CompressionResult(name="all", what={}, timings=times)], "all").to_dict("records")
+    assert row["images per second"] == "500"
+
+
 def test_the_figure_names_every_variant_that_was_measured():
     axes = draw_front(RESULTS, 1, "t").axes[0]
     assert {text.get_text() for text in axes.texts} == {"float32", "half"}
