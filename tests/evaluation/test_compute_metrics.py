@@ -124,6 +124,23 @@ def test_modes_are_counted_of_stacked_images_alone(splits: ImageSplits) -> None:
     assert scores["domain_stacked_divergence"] == pytest.approx(np.log(4))
 
 
+def test_samples_near_one_real_image_are_precise_and_recall_nothing(splits: ImageSplits) -> None:
+    held = reference(splits)["domain"]
+    near = held.real.features.features[:1] + 1e-3 * torch.randn(250, 3, generator=torch.Generator().manual_seed(0))
+    scores = score_features(Features(near, near), held, RULES, groups=["neighbours"])
+    assert scores["domain_precision"] == 1
+    assert scores["domain_recall"] < 0.05
+
+
+def test_the_divergence_of_classes_is_that_of_samples_from_real_images(splits: ImageSplits) -> None:
+    held = reference(splits, PixelExtractor(class_names=NAMES))["domain"]
+    fake, real = torch.eye(3)[[0, 0, 0, 1]], torch.eye(3)[[0, 1, 2, 2]]
+    held = replace(held, real=replace(held.real, features=Features(real, real)))
+    p, q = ((np.array(counts) + 1 / 3) / 5 for counts in ([3, 1, 0], [1, 1, 2]))
+    scores = score_features(Features(fake, fake), held, RULES, groups=["is"])
+    assert scores["domain_class_divergence"] == pytest.approx((p * np.log(p / q)).sum())
+
+
 def test_an_extractor_without_logits_has_no_inception_score(splits: ImageSplits) -> None:
     tap = PixelExtractor(name="domain64", metric_prefix="domain64_", has_logits=False)
     scores = score_samples([images(250, 2)], [tap], reference(splits, tap), RULES)
