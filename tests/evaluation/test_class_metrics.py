@@ -102,6 +102,14 @@ def test_without_a_classifier_there_are_distances_and_while_training_accuracies(
     assert of_classes(evaluator().score_sampler(sampler(), rules, progress=Progress())) == {"domain_class_accuracy"}
 
 
+def test_path_lengths_are_of_as_many_paths_as_the_rules_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("sampler_path_length", "style_path_length"):
+        monkeypatch.setattr(f"papergan.evaluation.evaluator.{name}", lambda *_, count, **__: float(count))
+    rules = replace(RULES, path_samples=7)
+    scores = evaluator(conditional=False).score_sampler(sampler(Gaussian(4)), rules, progress=Progress())
+    assert (scores["domain_ppl"], scores["domain_ppl_w"]) == (7.0, 7.0)
+
+
 def test_the_accuracy_of_all_is_over_images_not_over_classes() -> None:
     logits = torch.nn.functional.one_hot(torch.tensor([0, 0, 1, 1]), 3).float()
     labels, rules = torch.tensor([0, 0, 0, 1]), replace(RULES, class_samples=0)

@@ -9,6 +9,7 @@ from helpers.small_systems import small
 from papergan import systems
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.evaluation.encoder_scores import encode, score_encoder, settled_encoder
+from papergan.game.game import EncoderOutput
 from papergan.image_range import to_model_range
 from papergan.metrics.encoder import reconstruction_error
 from papergan.metrics.registry import METRICS
@@ -61,6 +62,18 @@ def test_a_reconstruction_is_that_of_the_raw_networks() -> None:
     shown = game.networks["generator"].eval()(latents)
     expected = reconstruction_error(to_model_range(images.test.images), shown)
     assert score_encoder(game, images, batch_size=60)["reconstruction_error"] == pytest.approx(expected)
+
+
+def test_what_codes_stand_for_is_read_from_training_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(encoder: object, images: ImageSet, *rest: object) -> EncoderOutput:
+        light = (images.images.float().mean((1, 2, 3)) > 100).long()
+        return EncoderOutput(light[:, None].float(), logits=torch.nn.functional.one_hot(light, 2).float())
+
+    monkeypatch.setattr("papergan.evaluation.encoder_scores.encode", read)
+    images = toy()
+    swapped = ImageSet("toy/test", images.test.images, 1 - images.test.labels, images.test.classes)
+    scores = score_encoder(game_of("infogan"), ImageSplits(images.train, swapped), batch_size=16)
+    assert scores == {"code_error": 1.0, "encoder_1nn_accuracy": 0.0}
 
 
 def test_statistics_are_of_real_images_and_the_game_is_left_as_it_was() -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from papergan.errors import EvaluationError
+from papergan.evaluation.clip_scores import ClipTest
+from papergan.extractors.feature_extractor import Features
 from papergan.metrics.clips import content_kept, motion_entropy, motion_recognised
 
 
@@ -48,3 +52,19 @@ def test_other_shapes_are_refused(wrong):
 def test_logits_must_be_of_motions():
     with pytest.raises(EvaluationError, match="with 4 motions each, got 6"):
         motion_recognised(torch.zeros(1, 6), 4)
+
+
+def test_a_clip_is_scored_frame_by_frame_and_as_a_whole():
+    class Classifier:
+        """Of the value of the first pixel, sure."""
+
+        name = "domain"
+
+        def __call__(self, pixels):
+            return Features(pixels[:, 0, :1, 0].float(), sure_of(*pixels[:, 0, 0, 0].tolist(), among=8))
+
+    clips = torch.tensor([[0, 0, 0], [1, 1, 1], [5, 5, 2], [4, 4, 4]], dtype=torch.uint8)  # of three frames
+    test = ClipTest(Classifier(), Classifier(), SimpleNamespace(frames=3), batch_size=3)
+    assert test.score(clips[:, :, None, None].expand(-1, -1, 2, 2), "clips") == {
+        "content_kept": 3 / 4, "motion_recognised": 1.0, "motion_entropy": pytest.approx(0.5, abs=1e-6),
+    }  # fmt: skip
