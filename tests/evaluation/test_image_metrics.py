@@ -143,6 +143,9 @@ class TestSomeMetrics:
         empty = ImageMetrics(network, **self.COUNTS)
         empty.merge_state(whole)
         assert empty.compute() == pytest.approx(whole.compute(), rel=1e-9)
+        before = whole.compute()
+        empty.update(self.FAKE[:100], real=False)
+        assert whole.compute() == before  # the one that was added does not go on with the other
         for other in (ImageMetrics(corners), ImageMetrics(network, metrics=("fid",))):
             with pytest.raises(EvaluationError, match="same extractor and the same metrics"):
                 first.merge_state(other)
