@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from papergan.errors import EvaluationError
-from papergan.evaluation.pixel_metrics import score_pixels
+from papergan.evaluation.pixel_metrics import _parzen_points, score_pixels
 from papergan.evaluation.protocol import EvaluationRules
 from papergan.metrics.parzen import choose_bandwidth, parzen_log_likelihood
 
@@ -83,6 +83,21 @@ def test_the_halves_of_a_parzen_window_are_drawn_where_held_out_images_are_sorte
     for held_out in (torch.cat([narrow[100:], wide[100:]]), torch.cat([wide[100:], narrow[100:]])):
         found.append(score_pixels(samples, REAL, held_out, rules)["parzen_ll_historical"])
     assert found[0] == pytest.approx(found[1], abs=30)  # nats, of hundreds
+
+
+def test_the_image_that_chooses_a_bandwidth_has_no_likelihood() -> None:
+    chosen, taken = _parzen_points(HELD_OUT, None, 0)
+    rows = [{tuple(image.flatten().tolist()) for image in some} for some in (chosen, taken, HELD_OUT)]
+    assert (len(chosen), len(taken)) == (25, 25)
+    assert rows[0].isdisjoint(rows[1])
+    assert rows[0] | rows[1] == rows[2]
+
+
+def test_as_many_pairs_are_compared_as_the_rules_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("papergan.evaluation.pixel_metrics.mean_pair_similarity", lambda pixels: float(len(pixels)))
+    for pairs, found in ((7, 14.0), (30, 60.0), (1000, 60.0)):
+        rules = replace(RULES, memorisation_samples=0, similarity_pairs=pairs)
+        assert score_pixels(images(60, 2), REAL, HELD_OUT, rules)["ms_ssim"] == found
 
 
 def test_a_parzen_window_by_the_rules_of_a_paper() -> None:
