@@ -82,7 +82,8 @@ def test_repeats_see_the_batches_of_the_iteration_in_order():
     reals = [round(value, 4) for value in seen if round(value, 4) in (0.1, 0.2, 0.3)]
     assert reals == [0.1, 0.2, 0.3]
     seen.clear()
-    training_step(tiny_game(discriminator=Spy(), discriminator_steps=3, loss=RelativisticPairing()), batches, Progress())
+    game = tiny_game(discriminator=Spy(), discriminator_steps=3, loss=RelativisticPairing())
+    training_step(game, batches, Progress())
     reals = [round(value, 4) for value in seen if round(value, 4) in (0.1, 0.2, 0.3)]
     assert reals == [0.1, 0.2, 0.3, 0.1]  # the generator's only step sees the first batch
 

@@ -18,7 +18,7 @@ def test_the_fid_on_the_way_is_by_inception_where_there_is_one():
 
 def test_the_loss_of_points_is_the_sum_of_the_discriminators_terms():
     rows = [
-        {"discriminator.loss": loss, "discriminator.r1": 1.0, "discriminator.gradient_norm": norm, "generator.loss": 9.0}
+        {"discriminator.loss": loss, "discriminator.r1": 1.0, "discriminator.gradient_norm": norm, "generator.x": 9.0}
         for loss, norm in ((0.0, 5.0), (4.0, 70.0), (2.0, 0.0), (4.0, 300.0))
     ]
     assert spread_of_points_loss(SimpleNamespace(losses=rows)) == 1.0 / 4.0
