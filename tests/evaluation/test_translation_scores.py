@@ -1,12 +1,14 @@
 """Scores of translations: baselines by hand, classes, cycles, and the rows they make."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
 
 from papergan.data.degradations import downsampled, masked
 from papergan.evaluation.translation_baselines import baselines
-from papergan.evaluation.translation_scores import cycle_error, translated
+from papergan.evaluation.translation_scores import TranslationTest, cycle_error, translated
 
 IMAGES = torch.randint(0, 256, (3, 3, 16, 16), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
 
@@ -25,6 +27,22 @@ def test_the_nearest_pixel_fills_from_its_own_side():
     assert torch.equal(filled, image)
     mean = dict(baselines(masked(image, 4, None), 1, (12, 12)))["mean fill"]
     assert mean[0, 0, 5, 5] == 100
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_a_hole_at_the_border_is_not_filled_from_the_other_side(turns):
+    image = (10 * torch.arange(8)).expand(1, 1, 8, 8).to(torch.uint8)
+    hole = torch.zeros_like(image)
+    hole[..., :2] = 255
+    inputs = torch.cat([image, hole], dim=1).rot90(turns, (2, 3))
+    filled = dict(baselines(inputs, 1, (8, 8)))["nearest fill"]
+    assert torch.equal(filled, image.clamp_min(20).rot90(turns, (2, 3)))
+
+
+@pytest.mark.parametrize(("size", "border"), [(8, 4), (16, 2), (32, 0), (64, 0)])
+def test_as_many_pixels_are_cropped_as_images_are_enlarged_by(size, border):
+    target, inputs = (SimpleNamespace(spec=SimpleNamespace(size=one)) for one in (32, size))
+    assert TranslationTest(target, inputs, None, None)._border == border
 
 
 def test_smaller_inputs_are_enlarged_and_grey_ones_are_repeated():
