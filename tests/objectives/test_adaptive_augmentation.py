@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -219,6 +221,17 @@ def test_p_rises_by_its_speed_while_real_logits_are_positive_and_falls_otherwise
     assert down == pytest.approx([0.5, 0.3, 0.3, 0.1])
     assert played(4, logit=2.0, interval=1, images=float(count))[0][-1] == 1.0
     assert played(4, logit=-2.0, interval=1, images=float(count))[0][-1] == 0.0
+
+
+def test_the_signs_of_an_interval_are_averaged_before_they_are_compared_with_the_target():
+    game, probability = tiny_game(), AugmentationProbability(initial=0.5, interval=4, images=100.0)
+    for positive, found in ((3, 0.34), (4, 0.5)):  # of four: a mean sign of 0.5 is below 0.6, in all four steps as well
+        score = torch.tensor([1.0] * positive + [-1.0] * (4 - positive))
+        output = SimpleNamespace(score=score)
+        context = SimpleNamespace(turn=game.turns[0], game=game, discriminated_real=lambda match, one=output: one)
+        for _ in range(4):
+            probability.observe("discriminator", context)
+        assert float(probability.p) == pytest.approx(found)
 
 
 @pytest.mark.parametrize("interval", [1, 2])

@@ -188,6 +188,22 @@ def test_feature_shrinkage_is_positive_where_features_bend():
     assert 1e-4 < term(round_with(term, Bent(1.0), IMAGES)).item() <= 2.0
 
 
+def test_feature_shrinkage_has_no_gradient_through_the_features_that_it_aims_at():
+    game, term = tiny_game(), FeatureShrinkage(noise_std=0.0)
+    network = game.networks["discriminator"].requires_grad_()
+    context = StepContext(game, Turn("discriminator", (term,)), {"image": IMAGES}, Progress())
+    torch.manual_seed(3)
+    (found,) = torch.autograd.grad(term(context), network.first.weight)
+    torch.manual_seed(3)
+    order, share = torch.randperm(len(IMAGES)), torch.rand(())
+    plain = torch.tanh(network.first(IMAGES.flatten(1))).detach()
+    mixed = torch.tanh(network.first((share * IMAGES + (1 - share) * IMAGES[order]).flatten(1)))
+    target = share * plain + (1 - share) * plain[order]
+    cosines = (mixed * target).sum(1) / (mixed.norm(dim=1) * target.norm(dim=1))
+    (expected,) = torch.autograd.grad(1 - cosines.mean(), network.first.weight)
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-4)
+
+
 def test_feature_shrinkage_costs_one_more_pass_of_the_trunk():
     game = tiny_game(discriminator_terms=[FeatureShrinkage()])
     game.turns = game.turns[:1]
