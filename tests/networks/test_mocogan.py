@@ -222,3 +222,13 @@ def test_a_prior_of_clips():
         torch.testing.assert_close(way, (drawn[:5], drawn[5:10])[end])
     assert torch.equal(prior.category(drawn), category)
     assert ClipLatents(ClipLayout(5, 3, 4))(2, Progress())[0].shape == (2, 20)
+
+
+def test_between_clips_content_and_motion_move_on_the_sphere():
+    """Halfway between orthogonal vectors of length 2: of length 2 on the sphere, of length 1.41 on a straight line."""
+    prior = ClipLatents(LAYOUT)
+    start, end = torch.zeros(1, LAYOUT.latent_dim), torch.zeros(1, LAYOUT.latent_dim)
+    start[0, 0], end[0, 1] = 2.0, 2.0
+    halfway = prior.between(start, end, torch.tensor([0.5]))
+    assert halfway[0, :2].tolist() == pytest.approx([2**0.5] * 2, rel=1e-5)
+    assert halfway[0, 2:].abs().max() == 0

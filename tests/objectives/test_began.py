@@ -125,6 +125,16 @@ def test_a_rate_halves_after_a_window_that_is_no_better_than_the_last_and_not_be
     assert set(rate.state_dict()) == {"rate", "total", "before", "seen"}  # and nothing of the balance's
 
 
+def test_a_stall_is_one_of_the_window_before_not_of_the_best_so_far():
+    balance = Equilibrium()
+    rate, seen = HalvingWhenStalled(balance, 0.4, window=1, tolerance=1.0), []
+    for measure in (1.0, 3.0, 2.0):
+        balance.measure.fill_(measure)
+        rate.observe("generator", None)
+        seen.append(round(float(rate(Progress())), 6))
+    assert seen == [0.4, 0.2, 0.2]
+
+
 def test_a_game_that_has_just_begun_may_be_saved():
     balance = Equilibrium()
     rate = HalvingWhenStalled(balance, 0.5)
