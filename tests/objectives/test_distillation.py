@@ -9,6 +9,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from helpers.small_systems import GIVEN, VARIANTS, each_system, small, spec, system_of
+from helpers.tiny_game import TinyDiscriminator, real_batch, tiny_game
 from papergan import systems
 from papergan.compression.teacher import give_teacher, teacher_network
 from papergan.config.checked import Experiment
@@ -16,13 +17,14 @@ from papergan.config.experiment import Recipe
 from papergan.data.library import ImageLibrary
 from papergan.data.sources import Sources
 from papergan.errors import RecipeError
+from papergan.game.game import DiscriminatorOutput, Match
 from papergan.game.schedules import Progress
 from papergan.game.step_context import StepContext
 from papergan.game.training_step import training_step
 from papergan.inference.model_folder import StoredModel
 from papergan.inference.model_library import ModelLibrary
 from papergan.inference.store import stored_model
-from papergan.objectives.distillation import Distillation, teacher_of
+from papergan.objectives.distillation import Distillation, Teacher, TeacherFeatureDistance, teacher_of
 from papergan.objectives.fixed_features import with_stand_ins
 from papergan.pipelines.experiment.nodes.model import build_model
 
@@ -225,3 +227,18 @@ def test_settings_are_a_strict_model():
     assert systems.resolve("dcgan", {"distillation": {"features": 1.0}})["distillation"] == {
         "pixels": 1.0, "features": 1.0, "adversarial": "data",
     }  # fmt: skip
+
+
+def test_the_distance_of_features_is_the_mean_over_layers():
+    class TwoLayers(TinyDiscriminator):
+        def forward(self, images):
+            score, (features,), *_ = super().forward(images)
+            return DiscriminatorOutput(score, (features, 2 * features))
+
+    game, teacher = tiny_game(discriminator=TwoLayers()), Teacher()
+    teacher.use(lambda latent: torch.zeros(len(latent), 1, 4, 4))
+    context = StepContext(game, game.turns[-1], real_batch(), Progress())
+    read = game.networks["discriminator"].first
+    made, given = (torch.tanh(read(images.flatten(1))) for images in (context.fake(Match()), torch.zeros(8, 1, 4, 4)))
+    apart = (made - given).abs().mean()
+    torch.testing.assert_close(TeacherFeatureDistance(teacher)(context), (apart + 2 * apart) / 2)
