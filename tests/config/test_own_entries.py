@@ -7,8 +7,10 @@ import shutil
 import pytest
 
 from helpers.project_run import PROJECT, command_here
+from papergan import settings
 from papergan.config import registry
 from papergan.errors import RecipeError
+from papergan.hooks.config_loader import ReadableConfigLoader
 
 MINE = "mine: {paper: zhao2020, description: my cats, system: dcgan, dataset: cats, training: {steps: 3}}\n"
 STUDY = "sweep: {paper: zhao2020, grids: {all: {experiments: [mine]}}}\n"
@@ -89,6 +91,19 @@ def test_a_name_in_two_files(conf):
     write(conf, MINE, "local/parameters_two.yml")
     with pytest.raises(RecipeError, match=r"parameters_two.yml: 'mine' is defined in .*parameters.yml as well"):
         registry.discover()
+
+
+@pytest.mark.parametrize("file", ["local/parameters.yml", "base/parameters_mine.yml", "base/parameters/mine.yml"])
+def test_a_name_that_begins_with_an_underscore_is_a_template_for_others(conf, file):
+    template = "_cats: &cats {paper: zhao2020, system: dcgan, dataset: cats, training: {steps: 3}}\n"
+    write(conf, f"{template}mine: {{<<: *cats, seed: 1}}\n", file)
+    assert {"_cats", "mine"} & registry.discover().keys() == {"mine"}
+    registry.refuse_unknown(read := ReadableConfigLoader(conf, env="local", **settings.CONFIG_LOADER_ARGS)["parameters"])
+    assert {"_cats", "mine"} & read.keys() == {"mine"}
+    given = {"_cats": {"seed": 3}}
+    loader = ReadableConfigLoader(conf, env="local", runtime_params=given, **settings.CONFIG_LOADER_ARGS)
+    with pytest.raises(RecipeError, match="unknown experiment '_cats'"):
+        registry.refuse_unknown(loader["parameters"])
 
 
 def test_an_entry_that_is_neither_is_unknown(conf):

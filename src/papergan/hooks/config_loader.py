@@ -16,6 +16,7 @@ from kedro.config import MissingConfigException, OmegaConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
 from papergan.atomic_files import open_regular
+from papergan.config.own_entries import TEMPLATE
 from papergan.errors import PaperganError, RecipeError
 from papergan.messages import quoted
 from papergan.validation import one_line_error
@@ -56,6 +57,9 @@ class ReadableConfigLoader(OmegaConfigLoader):
             errors = [*self._unreadable()] or [*self._find_type_conflicts(key)]
             errors = errors or [f"{key} in {self.conf_source}: {one_line_error(error)}"]
             raise RecipeError("; ".join(errors)) from error
+        if key == "parameters":  # in other kinds Kedro itself leaves templates out
+            given = self.runtime_params or {}
+            return {name: value for name, value in content.items() if name in given or not name.startswith(TEMPLATE)}
         return content
 
     @staticmethod
