@@ -18,7 +18,7 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.project import pipelines
 from kedro.io import DatasetError
 from kedro.pipeline import Pipeline
-from kedro.runner import AbstractRunner, ParallelRunner
+from kedro.runner import AbstractRunner, ParallelRunner, ThreadRunner
 from kedro.utils import load_obj
 
 from papergan.config import registry
@@ -181,17 +181,17 @@ def _closest_nodes(wanted: dict[str, Any], pipeline: Pipeline) -> str:
 
 
 def _refuse_unknown_runner(name: str) -> None:
-    """Raise RecipeError for a name that is not a runner, and for runners that use several processes."""
+    """Raise RecipeError for a name that is not a runner, and for runners of several nodes at once."""
     try:
         runner = load_obj(name, "kedro.runner")
     except Exception as error:  # an import may raise anything
         raise RecipeError(f"unknown runner {quoted(name)}: {one_line_error(error)}") from error
     if not isinstance(runner, type) or not issubclass(runner, AbstractRunner) or isabstract(runner):
         raise RecipeError(f"--runner: {quoted(name)} is not a runner; leave --runner out")
-    if issubclass(runner, ParallelRunner):
+    if issubclass(runner, ParallelRunner | ThreadRunner):
         raise RecipeError(
-            f"--runner: {quoted(name)} cannot run this project, whose nodes share recipes and what is tracked within "
-            "one process; leave --runner out, and for several devices see training.devices"
+            f"--runner: {quoted(name)} cannot run this project, whose nodes share recipes, torch's settings and what "
+            "is tracked, and run one after another; leave --runner out, and for several devices see training.devices"
         )
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import node
 from mlflow import MlflowClient
 
 from helpers.project_run import EXPERIMENT, run_here
+from papergan.config.checked import Experiment
 from papergan.data.library import ImageLibrary
 from papergan.errors import PaperganError, StorageError
+from papergan.hooks import MlflowHook
 from papergan.hooks.summary import mlflow_lines
 from papergan.messages import first_cause, first_line, quoted, sanitise, without_password
 from papergan.tracking.configuration import MlflowConfiguration
@@ -40,6 +46,24 @@ def test_a_run_begins_with_its_data_set(tmp_path, monkeypatch):
     assert run.data.tags["mlflow.note.content"].startswith("[samples](#/experiments/")
     assert run.info.run_id in run.data.tags["mlflow.note.content"]
     assert run_places == {EXPERIMENT: (group.experiment_id, run.info.run_id)}
+
+
+def test_one_run_begins_where_several_threads_load_the_inputs_of_a_node(monkeypatch):
+    """As with --async: each of them comes to the hook before the run has begun."""
+    begun = []
+
+    def begin(self, experiment):
+        time.sleep(0.05)  # a store takes seconds
+        begun.append(experiment.name)
+        self._runs[experiment.name] = None
+
+    monkeypatch.setattr(MlflowHook, "_begin", begin)
+    hook = MlflowHook()
+    hook._catalog = DataCatalog({f"params:{EXPERIMENT}": MemoryDataset(Experiment(EXPERIMENT, None))})
+    evaluate = node(len, "scores", "count", namespace=f"evaluation.{EXPERIMENT}")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: hook.before_dataset_loaded(evaluate), range(4)))
+    assert begun == [EXPERIMENT]
 
 
 @pytest.mark.parametrize("show", [sanitise, first_line, quoted, first_cause])

@@ -93,6 +93,7 @@ def test_all_faults_of_all_experiments_come_on_one_line(command):
         (("--env", "x" * 30_000), "unknown environment 'xxx"),
         (("--pipelines", "x" * 30_000), "unknown pipeline 'xxx"),
         (("--runner", "ParallelRunner"), "'ParallelRunner' cannot run this project"),
+        (("--runner", "ThreadRunner"), "'ThreadRunner' cannot run this project"),
         (("--runner", "os.system"), "'os.system' is not a runner; leave --runner out"),
         (("--runner", "os.path"), "'os.path' is not a runner"),
         (("--runner", "pathlib.Path"), "'pathlib.Path' is not a runner"),

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.context import KedroContext
@@ -48,6 +49,7 @@ class MlflowHook:
         self._session = ""
         self._command: dict[str, Any] = {}  # pipelines, environment and --params
         self._catalog: CatalogProtocol | None = None
+        self._beginning = Lock()  # with --async, the inputs of a node are loaded by several threads
         self._runs: dict[str, MlflowTracker] = {}
         self._descriptions: dict[str, str] = {}  # of the open runs, without scores
         self._diverged: set[str] = set()
@@ -98,11 +100,12 @@ class MlflowHook:
         from papergan.config.checked import Experiment, Sweep, TrialPlan
 
         name = experiment_of(node.namespace)
-        if self._catalog is None or name in self._runs or f"params:{name}" not in self._catalog:
-            return
-        value = self._catalog.load(f"params:{name}")
-        if isinstance(value, Experiment | Sweep | TrialPlan):
-            self._begin(value)
+        with self._beginning:
+            if self._catalog is None or name in self._runs or f"params:{name}" not in self._catalog:
+                return
+            value = self._catalog.load(f"params:{name}")
+            if isinstance(value, Experiment | Sweep | TrialPlan):
+                self._begin(value)
 
     @hook_impl
     def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
