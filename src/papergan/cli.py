@@ -56,6 +56,7 @@ class OneLineCommand(click.Command):
             why = one_line_error(getattr(error, "message", error))
             if not isinstance(error, click.ClickException):
                 why += "; --params takes key=value,key=value, each value as YAML has it"
+                why += "; a --config file has the options as text below `run`" if "--config" in args else ""
             click.secho(f"papergan: the options cannot be read: {why}", fg="red", err=True)
             ctx.exit(1)
 

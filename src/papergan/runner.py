@@ -19,7 +19,7 @@ from papergan.training.process_group import ProcessGroupError, is_broken
 
 
 class ExperimentRunner(SequentialRunner):
-    """Runs the nodes of each experiment together, in the order in which they were named.
+    """Runs the nodes of each experiment together, one experiment after another as Kedro sorts them: by name.
 
     Kedro's runner stops at the first error. Here, if an experiment fails with an error that the user can act on
     (missing weights, too little memory), the others continue and the error is raised at the end. A full disk, lost
