@@ -55,8 +55,10 @@ class OneLineCommand(click.Command):
         except Exception as error:  # given arbitrary input, a parser may raise anything
             why = one_line_error(getattr(error, "message", error))
             if not isinstance(error, click.ClickException):
-                why += "; --params takes key=value,key=value, each value as YAML has it"
-                why += "; a --config file has the options as text below `run`" if "--config" in args else ""
+                why += (
+                    "; --params takes key=value,key=value, each value as YAML has it, and a file for --config has its "
+                    "options as text below `run:`"
+                )
             click.secho(f"papergan: the options cannot be read: {why}", fg="red", err=True)
             ctx.exit(1)
 

@@ -48,6 +48,13 @@ def command(tmp_path, monkeypatch) -> Iterator[Callable[..., str]]:
     signal.signal(signal.SIGTERM, handler)
 
 
+def test_a_file_of_options_without_its_section_is_said_to_need_one(command, tmp_path):
+    (tmp_path / "options.yml").write_text("pipelines: hybrid_cifar10\n")
+    assert "a file for --config has its options as text below `run:`" in command(
+        "run", "--config", str(tmp_path / "options.yml")
+    )
+
+
 def test_all_faults_of_all_experiments_come_on_one_line(command):
     wrong = (
         "hybrid_cifar10.sede=1,hybrid_cifar10.training.batch_size=0,hybrid_cifar10.training.epoch=2,"
