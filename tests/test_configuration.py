@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from kedro.config import OmegaConfigLoader
 from kedro.pipeline import Pipeline
+from kedro_mlflow.config.kedro_mlflow_config import KedroMlflowConfig
 
 from helpers.project_run import PROJECT
 from papergan import settings, systems
@@ -195,6 +196,35 @@ def test_a_wrong_mlflow_yml_is_refused():
         MlflowConfiguration.of(parse(wrong))
     with pytest.raises(RecipeError, match=r"mlflow\.yml: server: expected a mapping.*; ui\.port: .*write it in quotes"):
         parse(right | {"ui": {"port": 5000}, "server": 3})
+
+
+def mlflow_options(**tracking: object) -> KedroMlflowConfig:
+    return parse({"server": {"mlflow_tracking_uri": "sqlite:///x.db"}, "tracking": tracking})
+
+
+@pytest.mark.parametrize("given", ["files/new", "{workspace}/files/new", "file://{workspace}/files/new"])
+def test_the_folder_of_artifacts_may_be_relative_to_the_workspace_or_a_file_address(given, tmp_path, monkeypatch):
+    monkeypatch.setenv("PAPERGAN_WORKSPACE", str(tmp_path))
+    place = {"artifact_location": given.format(workspace=tmp_path)}
+    found = MlflowConfiguration.of(mlflow_options(experiment={"create_experiment_kwargs": place}))
+    assert found.artifacts == f"{tmp_path}/files/new"
+
+
+@pytest.mark.parametrize(
+    ("tracking", "message"),
+    [
+        (
+            {"experiment": {"create_experiment_kwargs": {"artifact_location": "s3://b/x"}}},
+            "folder, got 's3://b/x'",
+        ),
+        ({"run": {"id": "abc", "name": "mine"}}, "tracking.run.id, tracking.run.name: has no effect in this project"),
+        ({"experiment": {"restore_if_deleted": False}}, "tracking.experiment.restore_if_deleted: has no effect"),
+        ({"experiment": {"create_experiment_kwargs": {"tags": {"team": "a"}}}}, "kwargs.tags.team: has no effect"),
+    ],
+)
+def test_settings_of_kedro_mlflow_that_papergan_cannot_follow_are_refused(tracking, message):
+    with pytest.raises(RecipeError, match=message):
+        MlflowConfiguration.of(mlflow_options(**tracking))
 
 
 @pytest.mark.parametrize(

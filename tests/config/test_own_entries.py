@@ -98,7 +98,9 @@ def test_a_name_that_begins_with_an_underscore_is_a_template_for_others(conf, fi
     template = "_cats: &cats {paper: zhao2020, system: dcgan, dataset: cats, training: {steps: 3}}\n"
     write(conf, f"{template}mine: {{<<: *cats, seed: 1}}\n", file)
     assert {"_cats", "mine"} & registry.discover().keys() == {"mine"}
-    registry.refuse_unknown(read := ReadableConfigLoader(conf, env="local", **settings.CONFIG_LOADER_ARGS)["parameters"])
+    registry.refuse_unknown(
+        read := ReadableConfigLoader(conf, env="local", **settings.CONFIG_LOADER_ARGS)["parameters"]
+    )
     assert {"_cats", "mine"} & read.keys() == {"mine"}
     given = {"_cats": {"seed": 3}}
     loader = ReadableConfigLoader(conf, env="local", runtime_params=given, **settings.CONFIG_LOADER_ARGS)

@@ -10,15 +10,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, ValidationError
 
+from papergan.atomic_files import folder_from
 from papergan.errors import RecipeError, did_you_mean
 from papergan.messages import quoted
-from papergan.validation import StrictModel, validation_errors
+from papergan.project import PROJECT
+from papergan.validation import StrictModel, flattened, validation_errors
 
 if TYPE_CHECKING:
     from kedro_mlflow.config.kedro_mlflow_config import KedroMlflowConfig
 
 
 VARIABLE = "MLFLOW_TRACKING_URI"  # MLflow's own; if set, it overrides the store in mlflow.yml
+ARTIFACTS = "tracking.experiment.create_experiment_kwargs.artifact_location"
+UNUSED = (
+    "server.mlflow_registry_uri", "server.credentials", "server.request_header_provider", "tracking.run.id",
+    "tracking.run.name", "tracking.experiment.restore_if_deleted", "tracking.experiment.create_experiment_kwargs.tags",
+)  # fmt: skip
+"""Settings of kedro-mlflow that this project does not use, and whose effect would be missed."""
 SYSTEM_METRICS = "system_metrics"  # the key of mlflow.yml that kedro-mlflow does not know
 SERVERS = ("http", "https")
 STORES = ("sqlite", "postgresql", "mysql", "mssql", *SERVERS, "databricks")
@@ -59,23 +67,42 @@ class MlflowConfiguration:
     def of(cls, options: KedroMlflowConfig) -> MlflowConfiguration:
         """The settings. Raises RecipeError if a location is missing: MLflow rejects kedro-mlflow's default.
 
-        Also if MLflow does not know its kind: otherwise the run would go untracked, with one warning.
+        Also if MLflow does not know its kind: otherwise the run would go untracked, with one warning. And for settings
+        without an effect.
         """
         experiment = options.tracking.experiment
         given, artifacts = options.server.mlflow_tracking_uri, experiment.create_experiment_kwargs.artifact_location
         uri = os.environ.get(VARIABLE) or given
+        _refuse_unused(options)
         if not uri or not artifacts:
-            raise RecipeError(
-                "mlflow.yml must give server.mlflow_tracking_uri and "
-                "tracking.experiment.create_experiment_kwargs.artifact_location"
-            )
+            raise RecipeError(f"mlflow.yml must give server.mlflow_tracking_uri and {ARTIFACTS}")
         kind = uri.partition(":")[0].partition("+")[0]
         if kind not in STORES:
             where = VARIABLE if uri != given else "mlflow.yml: server.mlflow_tracking_uri"
             raise RecipeError(f"{where}: unknown kind {quoted(kind)}{did_you_mean(kind, STORES)}")
         interface = uri if kind in SERVERS else f"http://{options.ui.host}:{options.ui.port}"
         untracked = tuple(options.tracking.disable_tracking.pipelines)
-        return cls(uri, artifacts, experiment.name, untracked, interface.rstrip("/"))
+        return cls(uri, _folder_of(artifacts), experiment.name, untracked, interface.rstrip("/"))
+
+
+def _folder_of(location: str) -> str:
+    """The folder of artifacts; a relative one is in the workspace. Raises RecipeError for other storage."""
+    if "://" in location and not location.startswith("file:///"):
+        raise RecipeError(
+            f"mlflow.yml: {ARTIFACTS}: expected a folder, got {quoted(location)}; for other storage, start "
+            "`mlflow server` with it as --artifacts-destination, and give the server's address"
+        )
+    workspace = folder_from("PAPERGAN_WORKSPACE") or PROJECT
+    return str(workspace / location.removeprefix("file://"))
+
+
+def _refuse_unused(options: KedroMlflowConfig) -> None:
+    """Raise RecipeError for settings of kedro-mlflow that have no effect here, if they are given."""
+    default = dict(flattened("", type(options)().model_dump()))
+    given = dict(flattened("", options.model_dump()))
+    unused = [name for name in given if name.startswith(UNUSED) and given[name] != default.get(name)]
+    if unused:
+        raise RecipeError(f"mlflow.yml: {', '.join(unused)}: has no effect in this project; leave it out")
 
 
 def parse(given: Mapping[str, Any]) -> KedroMlflowConfig:
