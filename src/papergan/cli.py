@@ -148,11 +148,14 @@ def _hint(name: str, known: Iterable[str], environment: str | None) -> str:
 
 
 def _choose_pipelines(options: dict[str, Any]) -> None:
-    """If no pipeline is named, choose those of the named nodes and datasets: Kedro-Viz suggests such commands."""
+    """If no pipeline is named, choose those of the named nodes and datasets: Kedro-Viz suggests such commands.
+
+    Datasets are named "experiment.dataset", nodes "group.experiment.node", or "study.node".
+    """
     names = [name for option in PARTS if option != "tags" for name in options[option] or ()]
-    owners = dict.fromkeys(name.partition(".")[0] for name in names)
-    if owners and not options["pipeline"] and not options["pipelines"]:
-        options["pipelines"] = [owner for owner in owners if owner in pipelines] or options["pipelines"]
+    if not options["pipeline"] and not options["pipelines"]:
+        owners = dict.fromkeys(next((part for part in name.split(".") if part in pipelines), "") for name in names)
+        options["pipelines"] = [owner for owner in owners if owner] or options["pipelines"]
 
 
 def _refuse_unknown_parts(options: dict[str, Any]) -> None:

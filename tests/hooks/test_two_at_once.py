@@ -60,3 +60,6 @@ def test_what_kedro_viz_suggests_can_be_pasted():
     assert done.exit_code == 1
     assert "no_such_output" in done.output
     assert "overview" not in done.output
+    done = command_here("run", f"--to-nodes=training.{EXPERIMENT}.tarin", "--env", "test")
+    assert done.exit_code == 1
+    assert f"did you mean 'training.{EXPERIMENT}.train'" in done.output
