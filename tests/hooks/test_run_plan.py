@@ -80,6 +80,14 @@ def test_the_shorter_run_is_on_the_same_images_of_ones_own(plan):
     assert "dataset=" not in shorter(slower(plan, 2.0))
 
 
+def test_the_shorter_run_has_the_settings_of_the_command(plan):
+    given = {"overrides": {"width": 4, "latent_dim": None}, "training": {"steps": 7, "deterministic": True}}
+    command = shorter(replace(slower(plan, 2.0), given=given, environment="demo"))
+    assert '--pipelines mine --env demo --params "mine.overrides.width=4,mine.overrides.latent_dim=null,' in command
+    assert "mine.training.deterministic=true," in command
+    assert command.count("training.steps=") == command.count("training.steps=240") == 1
+
+
 def test_what_would_see_too_few_steps_is_sent_to_the_demo(plan):
     assert shorter(slower(plan, 60.0)).endswith("kedro run --pipelines mine --env demo")
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import nn
@@ -24,11 +25,13 @@ from papergan.game.sampler import measure_sampling_seconds
 from papergan.hooks.experiment_checks import image_spec
 from papergan.objectives.fixed_features import with_stand_ins
 from papergan.project import COMMAND
+from papergan.tracking.run_content import text_of
 from papergan.training.batch_plan import batches_per_epoch
 from papergan.training.checkpoint import checkpoint_bytes
 from papergan.training.cost import StepCost, duration, measure_step
 from papergan.training.memory import memory_errors
 from papergan.training.numerics import choose_device
+from papergan.validation import flattened
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +47,8 @@ class RunPlan:
 
     images: of the training set; None if they are counted when they are read. steps, done: in total, and in the newest
     checkpoint. evaluation_seconds: per image, by all extractors; classifier_seconds: for training the data set's own
-    classifier, which is done once per data set.
+    classifier, which is done once per data set. environment, given: of the command, what --env names and what --params
+    gives for this experiment.
     """
 
     name: str
@@ -57,6 +61,8 @@ class RunPlan:
     cost: StepCost
     evaluation_seconds: float
     classifier_seconds: float
+    environment: str | None = None
+    given: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def device(self) -> str:
@@ -170,15 +176,18 @@ def shorter(plan: RunPlan) -> str:
         return f"of some minutes, smaller in everything: {COMMAND} run --pipelines {plan.name} --env demo"
     epochs, rules = plan.epochs_of(steps), plan.recipe.evaluation
     samples, final = min(1000, rules.num_samples), min(2000, rules.final_num_samples)
-    changes = [f"training.{key}=null" for key in ("epochs", "images") if getattr(plan.recipe.training, key) is not None]
-    changes += [f"training.steps={steps}", f"evaluation.num_samples={samples}", f"evaluation.final_num_samples={final}"]
-    if is_path(plan.recipe.dataset):  # which is not in the recipe, but in the command that was typed
-        changes.insert(0, f"dataset={plan.recipe.dataset}")
+    changes: dict[str, object] = {"dataset": plan.recipe.dataset} if is_path(plan.recipe.dataset) else {}
+    changes |= dict(flattened("", plan.given))
+    changes |= {
+        f"training.{key}": None for key in ("epochs", "images") if getattr(plan.recipe.training, key) is not None
+    }
+    changes |= {"training.steps": steps, "evaluation.num_samples": samples, "evaluation.final_num_samples": final}
     if epochs:
-        changes.append(f"evaluation.every_epochs={max(epochs / 2, 1e-4):.2g}")
-    text = ",".join(f"{plan.name}.{change}" for change in changes)
+        changes["evaluation.every_epochs"] = f"{max(epochs / 2, 1e-4):.2g}"
+    text = ",".join(f"{plan.name}.{place}={text_of(value)}" for place, value in changes.items())
+    environment = f" --env {plan.environment}" if plan.environment is not None else ""
     seconds = steps * plan.cost.seconds + plan.measuring_seconds(2, samples, final) + plan.classifier_seconds
-    return f'of about {duration(seconds)}: {COMMAND} run --pipelines {plan.name} --params "{text}"'
+    return f'of about {duration(seconds)}: {COMMAND} run --pipelines {plan.name}{environment} --params "{text}"'
 
 
 def describe(plan: RunPlan) -> str:

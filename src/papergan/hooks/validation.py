@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +72,7 @@ class ValidationHook:
         for experiment, checkpoints in trained if not dry else ():  # a recipe that another process runs is refused
             store = checkpoints.open(experiment.recipe.fingerprint, experiment.recipe.training.keep_checkpoints)
             self._reserved.enter_context(store.reserve())
-        _show_costs(trained, catalog, dry=dry)
+        _show_costs(trained, catalog, run_params, dry=dry)
 
     @hook_impl
     def after_pipeline_run(self) -> None:
@@ -108,13 +109,18 @@ def _trained(
     return [(one, catalog.load(f"{one.name}.checkpoints")) for one in found]
 
 
-def _show_costs(trained: Sequence[tuple[Experiment, CheckpointFolder]], catalog: CatalogProtocol, *, dry: bool) -> None:
+def _show_costs(
+    trained: Sequence[tuple[Experiment, CheckpointFolder]], catalog: CatalogProtocol, run_params: Mapping[str, Any], *,
+    dry: bool,
+) -> None:  # fmt: skip
     """Log what the experiments will cost; in a dry run, print their whole plans."""
     from papergan.hooks.run_plan import announce, describe, plan_run
 
     for experiment, checkpoints in trained:
         plan = plan_run(experiment, catalog.load("image_library"), checkpoints, full=dry)
         if plan is not None:
+            given = (run_params.get("runtime_params") or {}).get(experiment.name) or {}
+            plan = replace(plan, environment=run_params.get("env"), given=given)
             click.echo(describe(plan)) if dry else announce(plan)
 
 
