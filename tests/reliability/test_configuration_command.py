@@ -93,6 +93,10 @@ def test_all_faults_of_all_experiments_come_on_one_line(command):
         ),
         (("--load-versions", "trian:2026"), "'trian' cannot have a version '2026': versions are folders named by time"),
         (("--load-versions", f"{EXPERIMENT}.generator:../../../etc"), "Version string '../../../etc' is not allowed"),
+        (
+            (*RUN[1:], "--load-versions", f"{EXPERIMENT}.generator:2026-01-31T12.00.00.000Z"),
+            f"this run makes {EXPERIMENT}.generator, and its later nodes would load the version that is given instead",
+        ),
         (("--load-versions", "trian"), "Expected the form of 'load_versions'"),
         (("--env", "/etc"), "unknown environment '/etc'; known: base, demo, local, test"),
         (("--env", "../.."), "unknown environment '../..'; known: base, demo, local, test"),

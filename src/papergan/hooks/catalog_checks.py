@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from kedro.io import CatalogProtocol, DatasetError
 from kedro.pipeline import Pipeline
@@ -11,7 +12,7 @@ from kedro.pipeline import Pipeline
 from papergan.atomic_files import check_regular
 from papergan.config import registry
 from papergan.config.papers import find_paper
-from papergan.errors import PaperganError, StorageError, did_you_mean
+from papergan.errors import PaperganError, RecipeError, StorageError, did_you_mean
 from papergan.messages import quoted
 from papergan.reporting.published_results import experiments_named
 from papergan.validation import one_line_error
@@ -43,6 +44,19 @@ def find_dataset_errors(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterato
                 f"{name}: there is a version {later} on disk, later than this run: was the clock set back? "
                 "Kedro would load that one instead of what this run makes; set the clock, or move that version away"
             )
+
+
+def refuse_versions_of_outputs(run_params: Mapping[str, Any], pipeline: Pipeline) -> None:
+    """Raise RecipeError for a version to load of a dataset that this run makes. run_params: as hooks get them.
+
+    Later nodes would load that version and not what the run has made, and Kedro only warns.
+    """
+    made = pipeline.all_outputs() & set(run_params.get("load_versions") or {})
+    if made and not run_params.get("only_missing_outputs"):
+        raise RecipeError(
+            f"--load-versions: this run makes {', '.join(sorted(made))}, and its later nodes would load the version "
+            "that is given instead: leave it out, or run the later nodes only, with --from-nodes or --nodes"
+        )
 
 
 def _find_irregular_files(name: str, dataset: object) -> Iterator[str]:

@@ -47,7 +47,8 @@ class ValidationHook:
 
         Raises RecipeError with all errors on one line, also for --params that no node reads.
         """
-        from papergan.hooks.experiment_checks import preflight  # here, because these need torch
+        from papergan.hooks.catalog_checks import refuse_versions_of_outputs  # here, because these need torch
+        from papergan.hooks.experiment_checks import preflight
         from papergan.hooks.model_checks import check_models
         from papergan.hooks.study_checks import check_study
         from papergan.hooks.tool_checks import refuse_unread
@@ -55,6 +56,7 @@ class ValidationHook:
         dry = registry.is_dry_run(run_params)
         if not dry:
             check_storage()
+        refuse_versions_of_outputs(run_params, pipeline)
         refuse_unread(run_params.get("runtime_params") or {}, pipeline, catalog)
         checks: dict[str, Any] = dict.fromkeys(registry.studies(), check_study)
         checks |= {name: registry.import_by_name(tool.check) for name, tool in registry.TOOLS.items()}
