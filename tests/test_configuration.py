@@ -227,9 +227,7 @@ def test_settings_of_kedro_mlflow_that_papergan_cannot_follow_are_refused(tracki
         MlflowConfiguration.of(mlflow_options(**tracking))
 
 
-@pytest.mark.parametrize(
-    "name", ["hybrid_cifar10", "limited_data_study", "metric_sanity", "evaluate_images", "fd_search"]
-)
+@pytest.mark.parametrize("name", ["hybrid_cifar10", "limited_data_study", *registry.TOOLS])
 def test_layers_of_the_catalog_go_one_way(name):
     """Kedro-Viz shows no layers where a node goes from a later one to an earlier one."""
     order = ["raw", "primary", "models", "model_input", "reporting"]
