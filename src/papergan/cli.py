@@ -120,7 +120,7 @@ def _refuse_unknown_pipelines(options: dict[str, Any]) -> None:
     known = [*registry.discover(), *registry.studies(), *registry.TOOLS, "__default__"]
     wanted = [options["pipeline"]] if options["pipeline"] else list(options["pipelines"] or [])
     unknown = [name for name in wanted if name not in known]
-    if unknown:
+    if unknown := [name for name in unknown if name not in pipelines]:  # a user's own, which take longer to list
         raise RecipeError(
             "; ".join(f"unknown pipeline {quoted(name)}{_hint(name, known, options['env'])}" for name in unknown)
         )
@@ -176,7 +176,7 @@ def _refuse_unknown_parts(options: dict[str, Any]) -> None:
     try:
         pipeline.filter(**wanted)
     except ValueError as error:
-        raise RecipeError(f"{one_line_error(error)}{_closest_nodes(wanted, pipeline)}") from error
+        raise RecipeError(f"{one_line_error(error).rstrip('.')}{_closest_nodes(wanted, pipeline)}") from error
 
 
 def _closest_nodes(wanted: dict[str, Any], pipeline: Pipeline) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from click.testing import CliRunner
+from kedro.pipeline import Pipeline, node
 
 from helpers.configurations import DOCUMENT, Change, appended, changed
 from helpers.project_run import EXPERIMENT, KEDRO, PROJECT, environment, kedro_here
@@ -46,6 +47,13 @@ def command(tmp_path, monkeypatch) -> Iterator[Callable[..., str]]:
 
     yield refused
     signal.signal(signal.SIGTERM, handler)
+
+
+def test_a_pipeline_that_a_user_registers_is_known(command, monkeypatch):
+    monkeypatch.setattr("papergan.cli.pipelines", {"report": Pipeline([node(len, "scores", "count", name="count")])})
+    assert "does not contain nodes named ['cuont']; did you mean 'count'" in command(
+        "run", "--pipelines", "report", "--nodes", "cuont"
+    )
 
 
 def test_a_file_of_options_without_its_section_is_said_to_need_one(command, tmp_path):
