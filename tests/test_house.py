@@ -287,6 +287,14 @@ def test_the_map_of_the_house_is_the_tree():
     assert [name for name in named if not (package / name).is_file()] == []
 
 
+def test_no_docstring_of_a_module_with_nodes_has_a_line_that_looks_like_an_import():
+    """Kedro's %load_node copies every line that begins with "from" or "import", those of docstrings too."""
+    for path in (ROOT / "src/papergan/pipelines").rglob("*.py"):
+        for part in ast.walk(ast.parse(path.read_text())):
+            if isinstance(part, ast.Module | ast.ClassDef | ast.FunctionDef) and (text := ast.get_docstring(part)):
+                assert not [line for line in text.split("\n") if re.match(r"\s*(from|import)", line)], path
+
+
 def test_the_files_that_are_run_first_are_there():
     named = re.findall(r'"([\w/]+\.py)"', (ROOT / "tests" / "conftest.py").read_text())
     assert named

@@ -86,9 +86,9 @@ def tabulate(
 ) -> Page:  # fmt: skip
     """The page of a study: means and deviations over seeds, published numbers, claims with their results.
 
-    finished: the trials that were run; missing and failed ones are flagged in their row. published, pros_and_cons:
-    from conf/base; the latter is used where the study has losses that the paper discusses. sentences: further ones,
-    placed before those of claims.
+    finished: the trials that were run; missing and failed ones are flagged in their row. published, pros_and_cons: of
+    conf/base; the latter is used where the study has losses that the paper discusses. sentences: further ones, placed
+    before those of claims.
     """
     failed = failures(finished)
     reasons = {trial.key: failed[_name(trial)] for trial in study.trials if _name(trial) in failed}

@@ -16,8 +16,8 @@ from papergan.weights import Weights
 def build_model(
     experiment: Experiment, images: ImageSplits, model_library: ModelLibrary
 ) -> tuple[Weights, Page]:  # fmt: skip
-    """Build the networks of the recipe: from its seed, from the training images where the system starts from them, and
-    from a trained model where the recipe fine-tunes one.
+    """Build the networks of the recipe, with weights from its seed, from the training images where the system starts
+    with these, and from a trained model where the recipe fine-tunes one.
 
     Returns the initial state ("networks.*") and the model summary: networks, layers, parameters, operations, players,
     turns and terms.
