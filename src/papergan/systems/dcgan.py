@@ -4,7 +4,7 @@ Reproduced: BatchNorm in both networks (not on the discriminator's input), N(0, 
 dimension 100, non-saturating binary cross-entropy, Adam 2e-4 with beta1 0.5.
 Deviations: one stage fewer by default, since images are 32x32 and the paper's are 64x64 (`stages=4`); the discriminator
 ends in a linear layer on the flattened last map, as the paper's text says, unlike much code. Batch 128 is in the
-recipe. `prior=gaussian` draws latents from N(0, I), as song2023 does.
+recipe. `prior=gaussian` draws latents from N(0, I), as song2023 and gan_optimisation_review (II.A.1) do.
 With labels: the row with 6.58 in tahvili2025's table IV is from the SteinGAN paper (Wang and Liu 2016,
 arXiv:1611.01722), which names DCGAN with labels and does not say how they enter. Our choice, `labels: maps`: the class
 as constant maps before every layer of the generator and every convolution of the discriminator; generated classes are

@@ -2,12 +2,13 @@
 
 Goodfellow et al. 2014, arXiv:1406.2661, in the form in which gan_optimisation_review, section VI, trains it on MNIST:
 cross-entropy, Adam 2e-4 with beta1 0.5 for both players, the discriminator first; dropout is one of its tests.
-Reproduced: what the paper states.
+Reproduced: what the paper states. Latents are N(0, I), as section II.A.1 says. That section calls the generator's loss
+the negative log-likelihood of the discriminator's output, which is the non-saturating form, the default; its eq. 1 is
+the minimax form (`loss=minimax`).
 Deviations: dropout of 0.3 is in the discriminator by default, as in Goodfellow et al.; section II.E.4 places it in the
 generator (setting `dropout`); studies compare the two by name.
 Our choices, where it is silent: hidden layers of 256, 512 and 1 024 (generator) and of 512 and 256 (discriminator),
-LeakyReLU 0.2, latents N(0, I) of dimension 100, the dropout rate, the non-saturating form of the generator's loss.
-Batch 64 is in the recipe.
+LeakyReLU 0.2, latents of dimension 100, the dropout rate. Batch 64 is in the recipe.
 For its comparisons, the losses, activations, normalisation, optimisers and regularisers that gan_optimisation_review
 names are settings; their defaults are from their own papers (see each part's docstring).
 Deterministic on a GPU: torch has deterministic kernels for matrix products, sums and elementwise functions.
