@@ -36,7 +36,7 @@ MEASURES = (
 
 
 class ClaimRecipe(StrictModel):
-    """A claim of a paper: each treatment is better than each baseline, all else equal.
+    """A claim, of a paper or ours: each treatment is better than each baseline, all else equal.
 
     treatment, baseline: experiments, or levels of any factor. metrics: without an extractor's prefix; "better" is
     defined in `papergan.metrics.registry`. than: instead of a baseline, another metric of the treatment itself, such as
