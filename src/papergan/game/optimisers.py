@@ -104,7 +104,8 @@ def load_state(optimiser: Optimizer, state: dict[str, Any]) -> None:
 class Clip:
     """Weight clipping to [-limit, limit], a constraint that is applied after every step of a player.
 
-    Applies to all weights, also of BatchNorm. Source: Arjovsky et al. 2017, arXiv:1701.07875, algorithm 1, limit 0.01.
+    Applies to all weights, also of BatchNorm. Source: Arjovsky et al. 2017, arXiv:1701.07875, algorithm 1, limit 0.01;
+    gan_optimisation_review (section II.D) keeps weights "under this threshold".
     """
 
     def __init__(self, limit: float) -> None:

@@ -39,7 +39,8 @@ class Prior(nn.Module):
     def truncated(self, count: int, progress: Progress, threshold: float) -> tuple[Tensor, ...]:
         """As `forward`, from the prior truncated to [-threshold, threshold] in every component.
 
-        The lower the threshold, the higher the fidelity and the lower the diversity.
+        The lower the threshold, the higher the fidelity and the lower the diversity; gan_optimisation_review (section
+        IV.C) says that diversity improves.
         Raises RecipeError if this prior cannot be truncated.
         Source: Brock et al. 2019, arXiv:1809.11096, section 3.1, the truncation trick.
         """

@@ -60,7 +60,7 @@ class LeastSquares:
 
     fake_target: a; real_target: b; aim: c. (-1, 1, 0) makes it Pearson's chi-squared divergence (its section 3.2.1).
     half: the generator's factor 1/2, which gan_optimisation_review, eq. 4, leaves out. Scores are unbounded.
-    Source: Mao et al. 2017 (arXiv:1611.04076), eq. 2; gan_optimisation_review, eq. 4, which draws fakes' z from p_x.
+    Source: Mao et al. 2017 (arXiv:1611.04076), eq. 2; gan_optimisation_review, eq. 4 (D's z there: from p_x).
     """
 
     fake_target: float = 0.0
@@ -94,7 +94,8 @@ class Wasserstein:
 class Hinge:
     """The hinge loss: D minimises E max(0, 1 - score(x)) + E max(0, 1 + score(G(z))); G minimises -E score(G(z)).
 
-    Source: Lim and Ye 2017 (arXiv:1705.02894); Miyato et al. 2018 (arXiv:1802.05957), eqs. 16 and 17.
+    Source: Lim and Ye 2017 (arXiv:1705.02894); Miyato et al. 2018 (arXiv:1802.05957), eqs. 16 and 17;
+    gan_optimisation_review, eq. 5, for D's side; it gives none for G.
     """
 
     def discriminator(self, scores: BothScores) -> Tensor:
