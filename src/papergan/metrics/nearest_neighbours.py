@@ -40,8 +40,8 @@ def neighbourhoods(
     density = mean over fakes of (number of B_k(real) around it) / k, coverage = share of B_k(real) that hold a fake, k
     = density_k. two_sample_accuracy = 1/2 (share of fakes whose nearest other sample is fake + share of reals whose
     nearest is real), a tie counting half: 0.5 = equal distributions, whatever the counts, -> 1 for a collapse, -> 0 for
-    copies. purwono2025 repeats its precision (II.C, eq. 5) as recall (eq. 6); gan_optimisation_review (section III, item
-    4) has the shares of generated and of real images that are classified as real. The source's are implemented.
+    copies. purwono2025 repeats its precision (II.C, eq. 5) as recall (eq. 6); gan_optimisation_review (section III,
+    item 4) has the shares of generated and of real images that are classified as real. The source's are implemented.
     fake [N, D], real [M, D]: taken as float32. All but the accuracy depend on N and M: compare equal counts only.
     Raises EvaluationError for too few samples for k, different dimensions, and features that are not finite.
     Source: Kynkaanniemi et al. 2019, arXiv:1904.06991, section 2; Naeem et al. 2020, arXiv:2002.09797, section 3.2;
