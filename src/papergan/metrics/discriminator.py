@@ -63,7 +63,8 @@ def membership_auc(members: Array, others: Array) -> float:
     training, same source and same preparation, without augmentation. Any increasing map of the scores (logits,
     probabilities, a critic's drift) leaves it as it is. It is what a white-box attacker who ranks by score achieves;
     near 0.5 rules out this attack, not others, and gives no information about what the generator copies.
-    purwono2025 (section V.E) warns that a GAN may remember its training data and leak it; this is one way to measure it.
+    purwono2025 (section V.E) warns that a GAN may remember its training data and leak it; this is one way to measure
+    it.
     Raises EvaluationError for scores that are empty, not one per image, or not finite.
     Source: Hayes et al. 2019 (LOGAN), arXiv:1705.07663, the white-box attack; Mann and Whitney 1947 for U.
     """
