@@ -1,12 +1,15 @@
 """A GAN that fills holes. Pathak et al. 2016, arXiv:1604.07379; Iizuka et al. 2017, doi:10.1145/3072959.3073659.
 
-From the first (context encoders): 0.999 times the squared error of the missing pixels, 0.001 times the adversarial
-loss, Adam 2e-4 (0.5, 0.999) for the generator and a tenth of it for the discriminator; the generator's pixels are used
-only in the hole. From the second: one discriminator for the whole image and one for the hole and its surroundings. Both
-scores enter the loss here, where theirs are joined by a linear layer. Training starts with reconstruction alone, for
-`pretraining_steps`.
+From the first (context encoders) and its code (pathak22/context-encoder, train.lua): 0.999 times the squared error of
+the missing pixels, 0.001 times the adversarial loss, Adam (0.5, 0.999), the generator's rate ten times the
+discriminator's; the generator's pixels are used only in the hole. From the second: one discriminator for the whole
+image and one for the hole and its surroundings. Both scores enter the loss here, where theirs are joined by a linear
+layer. Training starts with reconstruction alone, for `pretraining_steps`.
 Deviations: the network is CycleGAN's residual one on the image and its mask, so that images may have any size that is a
-multiple of 4; theirs have a bottleneck of vectors, or dilated convolutions. Holes are squares of one size.
+multiple of 4; theirs have a bottleneck of vectors, or dilated convolutions. Holes are squares of one size. Rates of
+2e-4 and 2e-5, where the first one's code has 2e-3 and 2e-4; that code's only discriminator sees the content of the
+hole, and its squared error counts ten times in a border that the prediction shares with the surroundings, which is left
+out here.
 Deterministic on a GPU: everything except reflection padding, for which torch has no deterministic kernel.
 """
 
