@@ -4,9 +4,12 @@ Reproduced, from the paper and its authors' code: two ResNet generators, two pat
 least-squares loss, halved in the discriminators' steps but not in the generators'; cycle consistency with weight 10
 each way, identity loss with half of that; a pool of 50 generated images for each discriminator; Adam 2e-4 (0.5, 0.999),
 constant for `constant_epochs` and then decaying linearly to 0 over `decay_epochs`; one step each, the generators'
-first; weights N(0, 0.02). Batch 1 is in the recipe. Six blocks are for images of 128 pixels, nine for 256.
+first; weights N(0, 0.02). Six blocks are for images of 128 pixels, nine for 256.
 Deviations: the discriminators see images generated after the generators' step, theirs images generated before it; the
-rate decays with every step rather than with every epoch.
+rate decays with every step rather than with every epoch; batches are larger in the recipe, theirs are of one image;
+there are no random crops, theirs are of images enlarged by 12 %. Their first code (junyanz/CycleGAN,
+cycle_gan_model.lua) halves only the discriminators' reported loss, not its gradient, and takes the steps in the order
+G, D of one direction, then of the other.
 Deterministic on a GPU: convolutions, transposed convolutions and instance norm; torch has no deterministic kernel for
 reflection padding.
 """
