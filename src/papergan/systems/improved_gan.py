@@ -6,9 +6,14 @@ beta1 0.5 and batch 100 (in the recipe) as in the authors' code.
 Our choices: DCGAN networks of three stages; feature matching with weight 1, added to the adversarial loss; historical
 averaging with weight 1e-3, which the paper does not state; latents U(-1, 1) of dimension 100.
 Deviations: theirs has nine convolutions with weight normalisation, noise and dropout; no semi-supervised classes; no
-virtual batch normalisation (3.5). The row with 4.36 in tahvili2025's table IV, as the BEGAN paper quotes it, is the
-paper's model without labels ("-L" of its table 3), which has neither feature matching nor historical averaging; with
-the latter ("-L+HA") the WGAN-GP paper quotes 6.86. Weights of 0 leave both out.
+virtual batch normalisation (3.5). Their code for CIFAR-10 (openai/improved-gan, mnist_svhn_cifar10) has either
+mini-batch discrimination, with the saturating loss and three steps of the generator for each of the discriminator, or
+feature matching as the generator's only objective, on real images of another batch; its rate falls linearly to 0 over
+the last 400 of 1 200 epochs, weights are N(0, 0.05), latents U(0, 1), and its mini-batch layer has normalised kernels
+with learned scales and biases, both set from its first images. It has no historical averaging and no smoothing. The row
+with 4.36 in tahvili2025's table IV, as the BEGAN paper quotes it, is the paper's model without labels ("-L" of its
+table 3), which has neither feature matching nor historical averaging; with the latter ("-L+HA") the WGAN-GP paper
+quotes 6.86. Weights of 0 leave both out.
 Deterministic on a GPU: torch has deterministic kernels for convolutions, transposed convolutions, batch norm and matrix
 products.
 """
