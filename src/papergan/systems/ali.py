@@ -4,9 +4,12 @@ Reproduced: an encoder q(z | x) = N(mu(x), sigma(x)^2) trained together with the
 latent) pairs, and the game of the paper's algorithm 1, in which the encoder's and the generator's pairs are each
 trained to be taken for the other's; Adam 1e-4 with beta1 0.5, latents N(0, I) of dimension 64, no BatchNorm in the
 discriminator. Batch 100 is in the recipe.
-Deviations: DCGAN-like networks of three stages, with LeakyReLU instead of the paper's maxout and 1x1 convolutions;
-images in [-1, 1] with tanh; weights N(0, 0.02), theirs 0.01; no noise is added to images; dropout 0.2 after all layers
-of the discriminator but the first, theirs 0.2 on its inputs and 0.5 after its layers.
+Deviations: DCGAN-like networks of three stages, with LeakyReLU instead of the paper's maxout and 1x1 convolutions, and
+ReLU in the generator, theirs LeakyReLU(0.1); images in [-1, 1] with tanh, theirs in [0, 1] with a sigmoid whose biases
+start at the mean pixels; weights N(0, 0.02), theirs 0.01; dropout 0.2 after all layers of the discriminator but the
+first, theirs 0.2 on its inputs and 0.5 after its layers. The players are updated one after the other, the second on new
+latents, where their code takes both gradients from one forward pass. Their 6 475 epochs (table 3 of their appendix) are
+100 in the recipe.
 No discriminator accuracy is reported, since its inputs are pairs.
 Deterministic on a GPU: torch has deterministic kernels for convolutions, transposed convolutions, batch norm and matrix
 products.
