@@ -6,7 +6,9 @@ algorithm 1); Adam 5e-4 for the discriminator, and 1e-4 while real images have n
 1e-3 for the generator; beta1 0.5 for both; latents U(-1, 1) of dimension 100. Batch 100 is in the recipe.
 Deviations: the authors' autoencoder has tied weights, dropout and weight decay, and for CIFAR-10 labels: that model is
 the row with 6.35 in tahvili2025's table IV, and its code is not released. Here it is BEGAN's encoder and decoder,
-without labels. Full Stein gradients, where the released code for CelebA uses only the nearest neighbour's repulsion.
+without labels. Full Stein gradients, where the released code for CelebA uses a sample's own gradient and half of the
+nearest neighbour's repulsion. That code updates the generator first, on the samples that the discriminator then sees;
+its generator has 128 maps before the last layer, kernels 5x5 and weight decay 1e-5, here DCGAN's with 64, 4x4 and none.
 Deterministic on a GPU: torch has deterministic kernels for convolutions, nearest-neighbour upsampling and matrix
 products; the median's gradient is not taken.
 """
