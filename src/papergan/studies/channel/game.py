@@ -12,14 +12,17 @@ and the pilot of both scripts with fading, which is the taps themselves; the sta
 per generator step, as in the three End2EndConv scripts. `loss: wasserstein` is the loss of GAN_Rayleigh.py: WGAN-GP
 with weight 5, ten steps, Adam 1e-4 with betas 0.5 and 0.9, batches of 512, 32 units in the discriminator.
 Deviations: blocks of 4 bits in 7 symbols instead of the code's 128 or 64 bits in as many symbols, so that a few fully
-connected layers suffice for transmitter and receiver; a discriminator with R1, where the code's averages features over
-the batch; phases of equal length in all rounds, where the code's grow; random signals from the continuous square [-1.5,
-1.5]^2, where the code's have steps of 0.1; a power constraint on the block, where the code has one on each of its real
-and imaginary parts; inputs are not divided by 3 and 4, since symbols have mean energy 1; fewer steps at higher,
-decaying learning rates, see conf/base/parameters_tools.yml. The code's Rayleigh and multipath scripts have half the
-energy of its AWGN script for the same noise, so their Eb / N0 is 3 dB lower than stated; here it is as stated. The
-code's multipath test divides the noise variance by 1 + CP / N, for the cyclic prefix that OFDM needs; here the prefix
-counts as energy that OFDM spends.
+connected layers suffice for transmitter and receiver; a discriminator with R1 and one score for a block, the mean over
+its symbols, where that of the End2EndConv scripts averages features over the batch and has a loss for each symbol;
+Adam's beta2 is 0.9 for the standard loss too, theirs 0.999; with `loss: wasserstein` every step of the discriminator
+has a new batch, and a mixed signal one share of the generated one, where GAN_Rayleigh.py takes its ten steps on one
+batch and draws a share for the real part and another for the imaginary part; phases of equal length in all rounds,
+where the code's grow; random signals from the continuous square [-1.5, 1.5]^2, where the code's have steps of 0.1; a
+power constraint on the block, where the code has one on each of its real and imaginary parts; inputs are not divided by
+3 and 4, since symbols have mean energy 1; fewer steps at higher, decaying learning rates, see
+conf/base/parameters_tools.yml. The code's Rayleigh and multipath scripts have half the energy of its AWGN script for
+the same noise, so their Eb / N0 is 3 dB lower than stated; here it is as stated. The code's multipath test divides the
+noise variance by 1 + CP / N, for the cyclic prefix that OFDM needs; here the prefix counts as energy that OFDM spends.
 """
 
 from __future__ import annotations
