@@ -6,8 +6,8 @@ From the authors' code (sergeytulyakov/mocogan, train.py, trainers.py, models.py
 the GRU's first state ~ N(0, I), drawn with the rest of the latent; the networks, PatchImageDiscriminator and
 CategoricalVideoDiscriminator; binary cross-entropy; Adam 2e-4 (0.5, 0.999) with weight decay 1e-5 for all networks.
 From memory, not verified: noise of standard deviation 0.1 before the discriminators' convolutions (the code's own
-default is none) and batches of 32 clips and 32 images, from the authors' instructions; and the statements about the
-paper below.
+default is none) and batches of 32 clips and 32 images (the code's own defaults are 3 and 10), from the authors'
+instructions; and the statements about the paper below.
 The paper contradicts its code on two points. The category is an input of the GRU in the paper and of the image
 generator in the code; the code is followed. The bound on the category's mutual information is maximised by generator
 and discriminator in the paper, as in InfoGAN; this is followed. In the code only the generator maximises it, and the

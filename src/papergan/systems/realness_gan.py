@@ -4,9 +4,10 @@ Reproduced: a discriminator whose score is a distribution over 20 outcomes, samp
 a standard deviation; anchors resampled in every step; skewing; the three objectives of the generator (its section 4.2);
 networks and optimiser as in the released code: DCGAN networks of width 128 with spectral normalisation, latents N(0, I)
 of dimension 128, Adam 1e-4 (0.5, 0.999), batch 32 (in the recipe), one step each.
-Deviations: the head has no "adaptive" switch. Not verified: that the CIFAR-10 table of the paper used 20 outcomes. The
-rows with 36.73, 34.59 and 36.21 in tahvili2025's table V are objectives 1, 2 and 3. No discriminator accuracy is
-reported, since its scores are vectors.
+Deviations: the head has no "adaptive" switch; the discriminator's last layer starts as N(0, 0.02), theirs as torch
+initialises it; objective 2 compares generated images with the real ones of the discriminator's step, theirs with new
+ones. Not verified: that the CIFAR-10 table of the paper used 20 outcomes. The rows with 36.73, 34.59 and 36.21 in
+tahvili2025's table V are objectives 1, 2 and 3. No discriminator accuracy is reported, since its scores are vectors.
 Deterministic on a GPU: torch has deterministic kernels for convolutions, transposed convolutions, batch norm and matrix
 products.
 """

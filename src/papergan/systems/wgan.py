@@ -4,7 +4,8 @@ Reproduced: Wasserstein loss, weights of the critic clipped to +-0.01 after each
 BatchNorm as in the authors' code, five critic steps per generator step, RMSProp 5e-5 for both (algorithm 1), DCGAN
 networks with BatchNorm in both, latents N(0, I) of dimension 100 as in the authors' code. Batch 64 is in the recipe.
 Deviations: their code takes a hundred critic steps in each of the first 25 iterations and in every 500th, which the
-paper does not mention and this system does not do; networks of three stages, for images of 32x32.
+paper does not mention and this system does not do, and clips before each step of the critic, so that the generator's
+step sees weights moved once more; networks of three stages, for images of 32x32.
 `spectral=true` is the network that rows of tahvili2025's table V share; it makes clipping nearly moot, since a
 normalised weight has no scale.
 Deterministic on a GPU: torch has deterministic kernels for convolutions, transposed convolutions, batch norm and matrix
