@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import resource
+import signal
 import stat
 
 import pytest
@@ -35,6 +37,22 @@ def test_an_error_while_writing_leaves_the_old_file(tmp_path):
         write_whole(path, broken)
     assert path.read_bytes() == b"old"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("size", [100, 5000, 200_000])
+def test_a_file_of_any_size_that_the_disk_refuses_is_one_line(tmp_path, size):
+    """A small file is only in the buffer until it is flushed, and closing it would write it once more."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50, limits[1]))
+    try:
+        with pytest.raises(StorageError) as caught:
+            write_whole(tmp_path / "file", bytes(size))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert f"cannot be written (File too large; {size} bytes needed" in str(caught.value)
+    assert not list(tmp_path.iterdir())
 
 
 def test_permissions_follow_the_umask(tmp_path):

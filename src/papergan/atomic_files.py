@@ -41,7 +41,8 @@ def write_whole(path: Path, content: bytes | memoryview | Callable[[IO[bytes]], 
         # Not tempfile.mkstemp: its mode is always 0600, so nobody else could read the results of a shared project.
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        file = os.fdopen(descriptor, "wb")
+        try:
             if callable(content):
                 content(file)
             with storage_errors(path, size):
@@ -49,6 +50,9 @@ def write_whole(path: Path, content: bytes | memoryview | Callable[[IO[bytes]], 
                     file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
+        finally:
+            with storage_errors(path, size):
+                file.close()  # writes the buffer, and fails again where the disk is full
         with storage_errors(path, size):
             os.replace(aside, path)
     except BaseException:
