@@ -79,7 +79,7 @@ class StubTrainer:
         with StopRequest().installed() as stop:
             until = time.monotonic() + trial.seconds
             while time.monotonic() < until:
-                time.sleep(0.002)
+                slow_step()
                 if (number := stop()) is not None:
                     (self.folder / f"{trial.key}.saved").touch()
                     raise Interrupted(number, f"stopped by signal {number}")
@@ -88,3 +88,10 @@ class StubTrainer:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return StubTrainer, (self.folder, os.environ.get("STUB_DIGEST", self.digest))
+
+
+def slow_step() -> None:
+    """A step of STUB_SLOW_STEP seconds, 0.002 by default, that signals do not shorten."""
+    until = time.monotonic() + float(os.environ.get("STUB_SLOW_STEP", "0.002"))
+    while (left := until - time.monotonic()) > 0:
+        time.sleep(left)

@@ -241,9 +241,9 @@ def kills(most: int):
         thread.join()
 
 
-def workers_now() -> set[str]:
-    """The processes that executors started here."""
-    listed = (path.read_text().split() for path in Path(f"/proc/{os.getpid()}/task").glob("*/children"))
+def workers_now(head: int | None = None) -> set[str]:
+    """The processes that executors started here, or in the process `head`."""
+    listed = (path.read_text().split() for path in Path(f"/proc/{head or os.getpid()}/task").glob("*/children"))
     return {number for numbers in listed for number in numbers if b"spawn_main" in command_of(number)}
 
 
@@ -280,6 +280,20 @@ def test_workers_save_and_end_with_the_head_and_the_same_command_goes_on(folder,
     assert results_in(folder) == {}
     assert train(folder, [StubTrial(number) for number in range(3)]) == {}
     assert len(results_in(folder)) == 3
+
+
+def test_workers_save_though_a_scheduler_signals_them_as_well_as_the_head(folder):
+    paths = os.pathsep.join(str(PROJECT / name) for name in ("src", "tests"))
+    settings = {"env": {**os.environ, "PYTHONPATH": paths, "STUB_SLOW_STEP": "1.5"}, "start_new_session": True}
+    head = subprocess.Popen([sys.executable, "-c", HEAD, folder, "60"], **settings)
+    wait_for(lambda: len(list((folder / "began").glob("*.0"))) == 2)
+    time.sleep(0.1)
+    for number in workers_now(head.pid):  # systemd, `timeout` and SLURM signal every process of a command
+        os.kill(int(number), signal.SIGTERM)
+    time.sleep(0.2)
+    head.send_signal(signal.SIGINT)
+    assert head.wait(120) == -signal.SIGINT
+    assert len(list((folder / "began").glob("*.saved"))) == 2
 
 
 def wait_for(condition) -> None:

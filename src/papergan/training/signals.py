@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
 import threading
 from collections.abc import Iterator
@@ -12,7 +13,10 @@ from papergan.errors import EvaluationStopped, Interrupted
 
 
 class StopRequest:
-    """The signal handler; calling it returns the number of the stop signal, or None. A second signal stops at once."""
+    """The signal handler; calling it returns the number of the stop signal, or None. A second signal stops at once.
+
+    Not in a worker process: a scheduler that signals every process of a command sends it one, and the head another.
+    """
 
     def __init__(self) -> None:
         self.signal_number: int | None = None
@@ -39,7 +43,8 @@ class StopRequest:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.signal_number = number
-        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        if multiprocessing.parent_process() is None:  # a worker that must end at once is killed by its head
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 @contextmanager
