@@ -51,8 +51,18 @@ class StubStore:
 
     def keep(self, key: str, result: str) -> None:
         path = self.folder / f"{key}.txt"
-        assert not path.exists(), f"{key} is trained twice"
+        assert self.find(key) in (None, result), f"{key} has two results"
         write_whole(path, result.encode())
+
+
+class FatalStore(StubStore):
+    """Kills its process once, when the first result is kept and nobody has heard of it."""
+
+    def keep(self, key: str, result: str) -> None:
+        first = not (self.folder / f"{key}.txt").exists()
+        super().keep(key, result)
+        if first and key == "00000":
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 class StubTrainer:

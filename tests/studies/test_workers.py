@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from helpers.project_run import PROJECT
-from helpers.stub_trials import StubStore, StubTrainer, StubTrial
+from helpers.stub_trials import FatalStore, StubStore, StubTrainer, StubTrial
 from papergan.config.mode_stress import ModeStressRecipe, trials_of
 from papergan.config.workers import WorkerSettings
 from papergan.datasets.feature_cache import FeatureCache
@@ -85,6 +85,15 @@ def test_every_result_is_there_once_whatever_dies_and_in_whatever_order_they_end
     assert not list(folder.glob(".head*"))
     assert train(folder, trials, tracker=(again := Runs())) == {}
     assert again.names == []
+
+
+def test_a_result_whose_worker_died_before_it_said_so_is_not_trained_again(folder):
+    runs, trainer = Runs(), StubTrainer(folder / "began")
+    trials = [StubTrial(number) for number in range(2)]
+    assert train_all(TWO, trials, trainer, FatalStore(folder), runs) == {}
+    assert results_in(folder) == {"00000": "0", "00001": "1"}
+    assert len(list((folder / "began").glob("*.*"))) == 2
+    assert runs.names == ["stub 1/seed 0"]  # what it had reported is lost, as with its head
 
 
 class Backwards:

@@ -164,8 +164,9 @@ class Assignment(Generic[T, R]):
 
 
 def train_one(assignment: Assignment[T, R], trial: T, digest: str) -> Outcome:
-    """Train a trial in this process and keep its result. digest: of its images, as the head sees them.
+    """Train a trial in this process and keep its result, unless it is there by now.
 
+    digest: of its images, as the head sees them. A result that was there has no calls.
     Raises WorkerRefused, TrialFailed.
     """
     began = time.time()
@@ -178,7 +179,11 @@ def train_one(assignment: Assignment[T, R], trial: T, digest: str) -> Outcome:
                     f"the worker on {socket.gethostname()} has other images for {trial.name} ({found[:12]}) than the "
                     f"head ({digest[:12]}); give both the same data"
                 )
-            assignment.store.keep(trial.key, trainer(trial, recorder))
+            if (result := assignment.store.find(trial.key)) is None:
+                result = trainer(trial, recorder)
+            else:  # of a worker that died before it could say so, or of another head
+                trainer.check(trial, result)
+            assignment.store.keep(trial.key, result)  # also in that case: it may have died before its last line
         except (WorkerRefused, StorageError):
             raise
         except Interrupted as stop:

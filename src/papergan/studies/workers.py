@@ -150,8 +150,9 @@ def _wanted(trials: Iterable[T], store: Store[R], check: Callable[[T, R], None])
 
 def _log(trial: T, outcome: Outcome, tracker: Tracker) -> None:
     name = f"{trial.name}/seed {trial.seed}"
-    with tracker.nested(name, trial.parameters, trial.tags, began=outcome.began) as nested:
-        replay_calls(outcome.calls, nested)
+    if outcome.calls:
+        with tracker.nested(name, trial.parameters, trial.tags, began=outcome.began) as nested:
+            replay_calls(outcome.calls, nested)
     logger.info("%s, seed %d: finished", trial.name, trial.seed)
 
 
