@@ -308,6 +308,17 @@ def test_a_result_of_other_images_or_models_than_there_are_now_is_refused(finish
         run_trials([trial], trainer, store(finished[0]), Tracker(), check=trainer.check)
 
 
+def test_a_trial_that_another_process_runs_is_refused_before_its_images_are_noted(tmp_path):
+    """Its note would be of the images that are there now, and the checkpoints to come of those that were there then."""
+    trial, checkpoints = the_study().trials[0], CheckpointFolder(tmp_path / "work")
+    trainer = ExperimentTrainer(shapes(tmp_path), FeatureCache(tmp_path), checkpoints, ModelLibrary(tmp_path))
+    other = checkpoints.open(trial.recipe.fingerprint)
+    with other.reserve(), pytest.raises(CheckpointError, match="held by process .* which trains the same recipe"):
+        other.check_images("a" * 64)
+        trainer(trial, Tracker())
+    assert other.images_note.read_text() == "a" * 64
+
+
 def test_a_relative_path_is_another_data_set_in_another_folder(tmp_path, monkeypatch):
     trial = the_study().trials[0]
     trial = replace(trial, recipe=trial.recipe.model_copy(update={"dataset": "./cats"}))

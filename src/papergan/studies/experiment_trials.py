@@ -37,9 +37,10 @@ class ExperimentTrainer:
         """Train a trial and return its result, even if it diverges or is pruned.
 
         prune: returns the reason to end a training, given its newest evaluation; None = continue. Raises Interrupted
-        after a stop signal.
+        after a stop signal, CheckpointError if another process runs the trial.
         """
-        result = self._trained(Experiment(trial.name, trial.recipe), tracker, prune)
+        with self.checkpoints.open(trial.recipe.fingerprint).reserve():  # from before its images are noted
+            result = self._trained(Experiment(trial.name, trial.recipe), tracker, prune)
         tracker.scores(result.card)
         return result
 
