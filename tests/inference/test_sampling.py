@@ -86,6 +86,17 @@ class TestInterrupted:
         wanted = generator.sample(12, seed=1).images
         assert all(np.array_equal(np.asarray(Image.open(out / f"{i:06d}.png")), wanted[i]) for i in range(12))
 
+    @pytest.mark.parametrize("kept", [0.0, 0.5])
+    def test_a_file_that_a_loss_of_power_cut_is_made_again(self, kept, folder_of, tmp_path):
+        generator, out = load(folder_of("dcgan"), "cpu"), tmp_path / "out"
+        sample_to_disk(generator, Request(5), out)
+        cut, whole = out / "000003.png", (out / "000003.png").read_bytes()
+        cut.write_bytes(whole[: int(kept * len(whole))])
+        done: list[int] = []
+        assert sample_to_disk(generator, Request(5), out, advance=done.append) == out
+        assert done == [3, 2]
+        assert cut.read_bytes() == whole
+
     def test_a_larger_request_goes_on_as_well(self, folder_of, tmp_path):
         papergan("sample", folder_of("dcgan"), "-n", 3, "--out", tmp_path / "out")
         assert papergan("sample", folder_of("dcgan"), "-n", 5, "--out", tmp_path / "out").exit_code == 0

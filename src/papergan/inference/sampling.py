@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from papergan.atomic_files import check_room, read_regular, storage_errors, write_whole
+from papergan.atomic_files import check_room, open_regular, read_regular, storage_errors, write_whole
 from papergan.errors import RecipeError, StorageError
 from papergan.inference.generator import Generator
 from papergan.inference.labels import check_count
@@ -24,6 +25,7 @@ REQUEST = "request.json"  # next to the samples: the request that they belong to
 FORMATS = ("png", "npz", "grid")
 BLOCK = 4096  # bytes that the smallest file takes on most disks
 MOST_IN_A_GRID = 10_000
+PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,16 @@ def _write_pngs(
 
 
 def _count_pngs(out: Path, most: int) -> int:
-    """The number of samples without a gap that an earlier call wrote, at most `most`."""
-    numbers = {int(found.group()) for file in out.glob("*.png") if (found := re.match(r"[0-9]+", file.name))}
-    return next((index for index in range(most) if index not in numbers), most)
+    """The number of whole samples without a gap that an earlier call wrote, at most `most`."""
+    named = {int(found.group()): file for file in out.glob("*.png") if (found := re.match(r"[0-9]+", file.name))}
+    return next((index for index in range(most) if index not in named or not _has_end(named[index])), most)
+
+
+def _has_end(file: Path) -> bool:
+    """Whether a PNG has its last chunk; after a loss of power, one that was not synced may be empty or cut off."""
+    with open_regular(file) as png:
+        png.seek(max(0, os.fstat(png.fileno()).st_size - len(PNG_END)))
+        return png.read() == PNG_END
 
 
 def _settings(generator: Generator, request: Request) -> dict[str, Any]:
