@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from dataclasses import replace
 
 import pytest
@@ -128,6 +129,19 @@ def test_a_stop_during_evaluation_repeats_the_evaluation(tmp_path):
     callbacks = Callbacks(evaluate=lambda sampler, game, progress: seen.append(progress.step) or {})
     new_training(tmp_path, callbacks, settings).run()
     assert seen == [10, 20, 30, 40]
+
+
+def test_an_evaluation_that_is_stopped_is_not_in_the_training_time_either(tmp_path):
+    def stop(sampler, game, progress):
+        before.append(training.seconds)
+        time.sleep(0.5)
+        raise Interrupted(2, "stopped")
+
+    before: list[float] = []
+    training = new_training(tmp_path, Callbacks(evaluate=stop), replace(SETTINGS, evaluate_every=10))
+    with pytest.raises(Interrupted):
+        training.run()
+    assert before[0] <= training.seconds < before[0] + 0.5
 
 
 def test_a_finished_run_is_not_trained_again_and_a_longer_plan_extends_it(tmp_path):

@@ -143,6 +143,7 @@ class Trainer:
         try:
             metrics = self.callbacks.evaluate(sampler, self.game, self.progress)
         except Interrupted:
+            self._started = time.perf_counter()
             self.save()
             raise
         except NotFiniteError as error:
