@@ -71,8 +71,8 @@ def test_a_file_is_there_under_its_name_below_the_url(machines):
 
 def test_of_two_senders_the_first_wins(machines):
     first, second = (written(copy, "a", text) for copy, text in ((machines.first, "1"), (machines.second, "2")))
-    assert machines.first.send_first(first)
-    assert not machines.second.send_first(second)
+    assert machines.first.send_first(first, first.read_bytes())
+    assert not machines.second.send_first(second, second.read_bytes())
     assert machines.second.fetch(second)
     assert second.read_text() == "1"
 
@@ -233,6 +233,21 @@ def test_one_classifier_for_all_machines(machines):
     shared.path_of("classifier", {"of": "digits"}).unlink()
     again = shared.get_or_compute("classifier", {"of": "digits"}, lambda: made(3.0))
     assert again.tensors["value"].item() == 1.0
+
+
+def test_a_classifier_that_could_not_be_sent_is_not_used_by_one_machine_alone(machines, monkeypatch):
+    """Nor one whose machine was killed before it was sent: the next classifier there is that of the others."""
+    caches = [FeatureCache(copy.root / "rulers", copy) for copy in (machines.first, machines.second)]
+
+    def away(*_, **__):
+        raise OSError("the storage is away")
+
+    monkeypatch.setattr(fsspec.implementations.local.LocalFileSystem, "pipe_file", away)
+    with pytest.raises(StorageError, match="the storage is away"):
+        caches[0].get_or_compute("classifier", {}, lambda: Weights({"value": torch.tensor([1.0])}))
+    monkeypatch.undo()
+    used = [cache.get_or_compute("classifier", {}, lambda: Weights({"value": torch.tensor([2.0])})) for cache in caches]
+    assert [one.tensors["value"].item() for one in used] == [2.0, 2.0]
 
 
 def test_a_damaged_copy_of_a_classifier_is_replaced(machines):

@@ -59,9 +59,11 @@ class RemoteCopy:
             self._make_folder(system, address)
             system.pipe_file(address, content)
 
-    def send_first(self, path: Path) -> bool:
-        """Upload the file at `path` unless a copy exists; returns whether it did. Of two senders, only one does."""
-        content = read_regular(path, most=_LARGEST)
+    def send_first(self, path: Path, content: bytes) -> bool:
+        """Upload the content of the file at `path`, which need not exist, unless a copy exists.
+
+        Returns whether it did. Of two senders, only one does.
+        """
         with self._storage(path, "written") as (system, address):
             self._make_folder(system, address)
             try:

@@ -39,8 +39,9 @@ class FeatureCache:
         if (kept := self._kept(path, kind)) is not None:
             return kept
         made = make()
-        write_whole(path, encode(made))
-        if self.remote is None or self.remote.send_first(path):
+        content = encode(made)
+        if self.remote is None or self.remote.send_first(path, content):  # before it is here, or it might never be sent
+            write_whole(path, content)
             return made
         # Another machine was first. Its numbers may differ in their last bits; all trials use the same ones.
         self.remote.fetch(path)
