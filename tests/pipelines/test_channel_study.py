@@ -193,7 +193,7 @@ def test_a_stopped_trial_goes_on_to_the_same_bits(tmp_path, monkeypatch, channel
     with store.unfinished(one.key) as checkpoints:
         with pytest.raises(Interrupted, match="run again to go on"):
             training(one, checkpoints).run(in_the_second_round)
-        assert checkpoints.steps() == [one.steps_per_round]
+        assert checkpoints.steps() == [one.steps_per_round, one.steps_per_round + 1]
         again = training(one, checkpoints).run(never)
     for name in ("over_time", "losses", "curve", "sent", "constellations"):
         assert getattr(again, name) == getattr(whole, name)

@@ -125,6 +125,25 @@ def test_a_stopped_cell_goes_on_to_the_same_bits(tmp_path, monkeypatch, system):
     assert checkpoints.steps() == []
 
 
+@pytest.mark.parametrize("steps_before", [1, 2, 5])
+def test_a_stop_saves_the_step_and_nothing_is_trained_again(tmp_path, steps_before):
+    trial, store = trials_of(recipe(steps=6))[0], ModeTrialStore(tmp_path / "cells", tmp_path / "checkpoints")
+    whole, asked = trained(trial), []
+
+    def later():
+        asked.append(None)
+        return 15 if len(asked) == steps_before + 1 else None
+
+    with store.unfinished(trial.key) as checkpoints:
+        with pytest.raises(Interrupted, match="run again to go on"):
+            trained(trial, later, checkpoints=checkpoints)
+        assert checkpoints.steps() == [steps_before]
+        asked.clear()
+        again = trained(trial, lambda: asked.append(None), checkpoints=checkpoints)
+    assert len(asked) == 6 - steps_before
+    assert (again.over_time, again.losses, again.points) == (whole.over_time, whole.losses, whole.points)
+
+
 def test_points_of_a_data_set_are_the_only_ones_that_are_seen(monkeypatch):
     what = recipe(system="pacgan_points", levels={"pairs": {"packing": 2}}, claims=[], num_points=3, scaled=False)
     seen = []

@@ -113,17 +113,20 @@ class ResumableTraining(ABC, Generic[T, R]):
         if not self._resume():
             self._measure()
         while self.step < self.steps:
-            began, until = time.perf_counter(), min(self.step + self.every_steps, self.steps)
+            began = time.perf_counter()
+            until = min(self.step - self.step % self.every_steps + self.every_steps, self.steps)
             number = None
-            for now in range(self.step, until):
-                self.train_step(now)
-                if (number := stop()) is not None:
-                    break
-            if number is not None:  # steps after the last measurement are repeated
+            while self.step < until and (number := stop()) is None:
+                self.train_step(self.step)
+                self.step += 1
+            self.seconds += time.perf_counter() - began
+            if number is not None:
+                self.guard.check()
+                self._save()
                 raise Interrupted(number, f"stopped by signal {number} in {self.trial.name}; run again to go on")
-            self.step, self.seconds = until, self.seconds + time.perf_counter() - began
             self._measure()
-            self._save()
+            if self.step == self.steps or time.monotonic() - self.saved >= SECONDS_BETWEEN_SAVES:
+                self._save()
 
     def _measure(self) -> None:
         self.guard.check()
@@ -132,10 +135,11 @@ class ResumableTraining(ABC, Generic[T, R]):
         self.report({**self.over_time[-1], **(self.losses[-1] if self.losses else {})})
 
     def _save(self) -> None:
-        if self.checkpoints is None or time.monotonic() - self.saved < SECONDS_BETWEEN_SAVES:
+        if self.checkpoints is None:
             return
         rows = {"over_time": self.over_time, "losses": self.losses, "seconds": self.seconds}
-        self.checkpoints.save(self.step, {"game": self.game.state_dict(), "rows": json.dumps(rows)})
+        state = {"game": self.game.state_dict(), "rows": json.dumps(rows), "meter": self.running_mean.state_dict()}
+        self.checkpoints.save(self.step, state)
         self.saved = time.monotonic()
 
     def _resume(self) -> bool:
@@ -146,6 +150,8 @@ class ResumableTraining(ABC, Generic[T, R]):
         rows = json.loads(found.state["rows"])
         self.step, self.over_time, self.losses = found.step, rows["over_time"], rows["losses"]
         self.seconds = rows["seconds"]
+        if "meter" in found.state:  # earlier versions saved after measurements only
+            self.running_mean.load_state_dict(found.state["meter"], self.game.device)
         return True
 
 
