@@ -12,7 +12,7 @@ from helpers.project_run import run_here
 from papergan.config.checked import TrialPlan
 from papergan.config.mode_stress import ModeResult, ModeStressRecipe, trials_of
 from papergan.datasets.trial_results import ModeTrialStore
-from papergan.errors import Interrupted, RecipeError
+from papergan.errors import CheckpointError, Interrupted, RecipeError
 from papergan.hooks.study_checks import check_mode_stress
 from papergan.metrics.modes import Mixture, mode_coverage
 from papergan.pipelines import mode_stress as nodes
@@ -119,10 +119,22 @@ def test_a_stopped_cell_goes_on_to_the_same_bits(tmp_path, monkeypatch, system):
         assert checkpoints.steps() == [2, 4]
         rows = []
         again = trained(trial, report=rows.append, checkpoints=checkpoints)
-        assert [row["step"] for row in rows] == [6.0]
+        assert [row["step"] for row in rows] == [0.0, 2.0, 4.0, 6.0]  # as without a stop: this tracker saw none of them
+        assert rows[2] == whole.over_time[2] | whole.losses[1]
     assert (again.over_time, again.losses, again.points) == (whole.over_time, whole.losses, whole.points)
     store.keep(trial.key, again)
     assert checkpoints.steps() == []
+
+
+def test_a_checkpoint_of_another_game_is_refused_by_name(tmp_path):
+    """Of an earlier version of the code, or with one network more."""
+    trial, store = trials_of(recipe())[0], ModeTrialStore(tmp_path / "cells", tmp_path / "checkpoints")
+    wider = trials_of(recipe(common={"latent_dim": 2, "width": 5}))[0]
+    with store.unfinished(trial.key) as checkpoints:
+        with pytest.raises(Interrupted):
+            trained(wider, lambda: 15, checkpoints=checkpoints)
+        with pytest.raises(CheckpointError, match=r"step 0 is of another game or version: networks.* delete that folder"):
+            trained(trial, checkpoints=checkpoints)
 
 
 @pytest.mark.parametrize("steps_before", [1, 2, 5])

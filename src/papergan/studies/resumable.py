@@ -14,7 +14,7 @@ from torch import Tensor
 
 from papergan.config.trials import GroupedTrial, TrialRecord
 from papergan.datasets.trial_results import FileTrialStore
-from papergan.errors import Interrupted, NotFiniteError
+from papergan.errors import CheckpointError, Interrupted, NotFiniteError
 from papergan.game.game import Game
 from papergan.game.nan_guard import NonFiniteGuard
 from papergan.randomness import own_random_state, seed_for, set_seed
@@ -23,6 +23,7 @@ from papergan.training.checkpoint import CheckpointStore
 from papergan.training.history import Row, RunningMean
 from papergan.training.numerics import numerics
 from papergan.training.signals import stoppable
+from papergan.validation import one_line_error
 
 SECONDS_BETWEEN_SAVES = 60.0
 
@@ -60,7 +61,8 @@ class ResumableTraining(ABC, Generic[T, R]):
     """A game at a step of its training. over_time, losses: a row per measurement so far; seconds: spent on steps.
 
     record: the class of its result. steps: in total; every_steps: between measurements. report: called after each
-    measurement. checkpoints: from which a stopped training resumes, bit for bit; None starts from the beginning.
+    measurement, and with those before when a training is resumed. checkpoints: from which a stopped training resumes,
+    bit for bit; None starts from the beginning.
     """
 
     record: type[R]
@@ -143,15 +145,24 @@ class ResumableTraining(ABC, Generic[T, R]):
         self.saved = time.monotonic()
 
     def _resume(self) -> bool:
+        """Load the newest checkpoint, and report its measurements once more: the tracker may be of another process."""
         found = None if self.checkpoints is None else self.checkpoints.latest()
-        if found is None:
+        if found is None or self.checkpoints is None:
             return False
-        self.game.load_state_dict(found.state["game"])
-        rows = json.loads(found.state["rows"])
-        self.step, self.over_time, self.losses = found.step, rows["over_time"], rows["losses"]
-        self.seconds = rows["seconds"]
-        if "meter" in found.state:  # earlier versions saved after measurements only
-            self.running_mean.load_state_dict(found.state["meter"], self.game.device)
+        try:
+            self.game.load_state_dict(found.state["game"])
+            rows = json.loads(found.state["rows"])
+            self.over_time, self.losses, self.seconds = rows["over_time"], rows["losses"], rows["seconds"]
+            if "meter" in found.state:  # earlier versions saved after measurements only
+                self.running_mean.load_state_dict(found.state["meter"], self.game.device)
+        except (ValueError, RuntimeError, KeyError, TypeError) as error:
+            raise CheckpointError(
+                f"{self.checkpoints.folder}: step {found.step} is of another game or version: {one_line_error(error)}; "
+                "delete that folder to train the trial anew"
+            ) from error
+        self.step = found.step
+        for row, losses in zip(self.over_time, [{}, *self.losses], strict=True):
+            self.report({**row, **losses})
         return True
 
 
