@@ -193,6 +193,21 @@ def test_a_damaged_newest_does_not_count_as_kept(tmp_path):
     assert again.latest().step == 15
 
 
+@pytest.mark.parametrize("harm", ["flip", "remove"])
+def test_an_older_one_is_deleted_only_when_the_one_after_it_was_read_back(tmp_path, caplog, harm):
+    kept = filled(tmp_path, steps=(10, 20))
+    content = bytearray(data(kept, 20).read_bytes())
+    content[len(content) // 2] ^= 1
+    data(kept, 20).write_bytes(content) if harm == "flip" else data(kept, 20).unlink()
+    kept.save(30, {}, images=0)
+    assert kept.steps() == [10, 30]
+    assert caplog.text.count("damaged checkpoint: ") == 1
+    kept.save(40, {}, images=0)
+    assert kept.steps() == [30, 40]
+    data(kept, 40).write_bytes(b"")
+    assert store(tmp_path).latest().step == 30
+
+
 def test_a_damaged_newest_stays_until_enough_whole_ones_are_there(tmp_path):
     kept = CheckpointStore(tmp_path, "abc", keep=3)
     for step in (10, 20):

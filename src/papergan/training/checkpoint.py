@@ -19,7 +19,10 @@ from papergan import file_locks
 from papergan.atomic_files import read_regular, storage_errors, write_whole
 from papergan.errors import CheckpointError
 from papergan.game.game import Game
-from papergan.training.checkpoint_files import data_at, manifest_at, read_state, referenced_data, steps_among
+from papergan.training.checkpoint_files import (
+    data_at, manifest_at, read_state, referenced_data, steps_among, verify_data,
+)  # fmt: skip
+from papergan.validation import one_line_error
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +57,8 @@ class CheckpointStore:
         if keep < 2:
             raise ValueError(f"keep at least 2 checkpoints, got {keep}: the newest may be damaged")
         self.folder, self.fingerprint, self.keep = folder / fingerprint, fingerprint, keep
-        self._damaged: set[int] = set()  # steps that `latest` found damaged; they do not count as kept
+        self._damaged: set[int] = set()  # steps that were found damaged; they do not count as kept
+        self._verified: set[int] = set()  # steps that were read back
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -121,8 +125,9 @@ class CheckpointStore:
         write_whole(data_at(self.folder, step, sha256), content)
         write_whole(self._manifest(step), json.dumps(manifest, indent=1).encode())
         self._damaged.discard(step)
+        self._verified.discard(step)
         with storage_errors(self.folder):
-            self._retire()
+            self._retire(step)
 
     def steps(self) -> list[int]:
         """Steps that have a manifest, oldest first."""
@@ -136,7 +141,7 @@ class CheckpointStore:
         steps = self.steps()
         for step in reversed(steps):
             try:
-                return Checkpoint(step, self._read(step))
+                checkpoint = Checkpoint(step, self._read(step))
             except (PermissionError, MemoryError) as error:  # says nothing about the checkpoint
                 raise CheckpointError(
                     f"{self._manifest(step)}: cannot be read ({str(error) or 'out of memory'})"
@@ -145,6 +150,9 @@ class CheckpointStore:
                 reason = (" ".join(str(error).split()) or type(error).__name__)[:300]
                 logger.warning("damaged checkpoint skipped: %s: %s", self._manifest(step), reason)
                 self._damaged.add(step)
+            else:
+                self._verified.add(step)
+                return checkpoint
         if steps:
             raise CheckpointError(
                 f"{self.folder}: none of {len(steps)} checkpoints is whole; restore one from a copy, "
@@ -161,15 +169,32 @@ class CheckpointStore:
     def _read(self, step: int) -> dict[str, Any]:
         return read_state(self.folder, step, self.fingerprint)
 
-    def _retire(self) -> None:
-        """Delete checkpoints older than the newest `keep` intact ones, and damaged ones once there are that many."""
+    def _retire(self, saved: int) -> None:
+        """Delete checkpoints older than the newest `keep` intact ones, and damaged ones once there are that many.
+
+        saved: the step that was just written. All others are read back, once, before they count as intact.
+        """
         steps = self.steps()
-        kept = [step for step in steps if step not in self._damaged][-self.keep :]
+        kept: list[int] = []
+        for step in reversed(steps if len(steps) > self.keep else ()):
+            if len(kept) < self.keep and step not in self._damaged and (step == saved or self._is_intact(step)):
+                kept.append(step)
         for step in steps:
-            if step not in kept and (step not in self._damaged or len(kept) == self.keep):
+            if len(kept) == self.keep and step not in kept:
                 self._manifest(step).unlink(missing_ok=True)
                 self._damaged.discard(step)
         self._sweep()
+
+    def _is_intact(self, step: int) -> bool:
+        if step not in self._verified:
+            try:
+                verify_data(self.folder, step, self.fingerprint)
+            except Exception as error:  # as in `latest`
+                logger.warning("damaged checkpoint: %s: %s", self._manifest(step), one_line_error(error))
+                self._damaged.add(step)
+                return False
+            self._verified.add(step)
+        return True
 
     def _sweep(self) -> None:
         """Remove temporary files of killed processes, and data that no manifest names."""

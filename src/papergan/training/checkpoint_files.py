@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from papergan.atomic_files import read_regular
+from papergan.atomic_files import read_regular, sha256_of
 
 CHECKPOINT = re.compile(r"step-\d{9,15}(\.json|-[0-9a-f]{12}\.pt)")
 _MANIFEST = re.compile(r"step-(\d{9,15})\.json")
@@ -69,6 +69,13 @@ def read_state(folder: Path, step: int, fingerprint: str) -> dict[str, Any]:
     if not isinstance(state, dict):
         raise TypeError(f"a mapping was expected, it holds {type(state).__name__}")
     return state
+
+
+def verify_data(folder: Path, step: int, fingerprint: str) -> None:
+    """Check the digest of a step's data, without loading them. Raises various exceptions if they are damaged."""
+    manifest = read_manifest(folder, step, fingerprint)
+    if (found := sha256_of(manifest.data)) != manifest.sha256:
+        raise ValueError(f"SHA-256 is {found[:12]}, the manifest says {manifest.sha256[:12]}")
 
 
 def referenced_data(folder: Path, step: int) -> set[Path]:
