@@ -27,3 +27,14 @@ def test_nothing_stays_of_an_earlier_variant_of_the_same_name_in_another_form(tm
     assert sorted(path.name for path in (tmp_path / "dcgan/mine").iterdir()) == sorted(
         path.name for path in (tmp_path / "dcgan/other").iterdir()
     )
+
+
+def test_a_damaged_model_is_missing_for_kedro(tmp_path, caplog):
+    dataset = CompressedModelsDataset(filepath=str(tmp_path))
+    assert not dataset.exists()
+    dataset.save({"dcgan/a": CompressedFiles(model_of("dcgan"), None), "dcgan/int8": CompressedFiles(None, b"onnx")})
+    assert dataset.exists()
+    weights = tmp_path / "dcgan/a/model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    assert not dataset.exists()
+    assert "dcgan/a is damaged and will be made again" in caplog.text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from kedro.io import AbstractDataset
 
 from papergan.atomic_files import storage_errors, write_whole
 from papergan.data.memory import read_into_memory
+from papergan.datasets.atomic_file import is_whole
 from papergan.inference.model_folder import CARD, CONFIG, PICTURE, WEIGHTS, StoredModel, read_model, write_model
 
 ONNX = "model.onnx"
@@ -54,7 +56,8 @@ class CompressedModelsDataset(AbstractDataset[Mapping[str, CompressedFiles], dic
         return CompressedFiles(model, read_into_memory(place / ONNX) if (place / ONNX).is_file() else None)
 
     def _exists(self) -> bool:
-        return self.folder.is_dir() and any(self.folder.rglob(CONFIG))
+        models = [path.parent for path in sorted(self.folder.rglob(CONFIG))] if self.folder.is_dir() else []
+        return bool(models) and all(is_whole(place, partial(read_model, place)) for place in models)
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self.folder)}
