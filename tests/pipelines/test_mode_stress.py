@@ -133,7 +133,9 @@ def test_a_checkpoint_of_another_game_is_refused_by_name(tmp_path):
     with store.unfinished(trial.key) as checkpoints:
         with pytest.raises(Interrupted):
             trained(wider, lambda: 15, checkpoints=checkpoints)
-        with pytest.raises(CheckpointError, match=r"step 0 is of another game or version: networks.* delete that folder"):
+        with pytest.raises(
+            CheckpointError, match="step 0 is of another game or version: networks.* delete that folder"
+        ):
             trained(trial, checkpoints=checkpoints)
 
 

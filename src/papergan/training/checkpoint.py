@@ -20,8 +20,13 @@ from papergan.atomic_files import read_regular, storage_errors, write_whole
 from papergan.errors import CheckpointError
 from papergan.game.game import Game
 from papergan.training.checkpoint_files import (
-    data_at, manifest_at, read_state, referenced_data, steps_among, verify_data,
-)  # fmt: skip
+    data_at,
+    manifest_at,
+    read_state,
+    referenced_data,
+    steps_among,
+    verify_data,
+)
 from papergan.validation import one_line_error
 
 logger = logging.getLogger(__name__)
