@@ -132,6 +132,7 @@ LOOKED_AT_BEFORE = {  # by file: what is opened there, and why it is a regular f
     "pipelines/experiment/nodes/training.py": {"checkpoints.open": "opens a store, no file"},
     "vectors/tables.py": {"pd.read_csv": "bytes that were read", "pd.read_parquet": "as above"},
     "datasets/trial_results.py": {"self.checkpoints.open": "opens a store, no file"},
+    "studies/experiment_trials.py": {"self.checkpoints.open": "opens a store, no file"},
 }  # fmt: skip
 
 
