@@ -184,6 +184,17 @@ def test_names_without_a_pair_are_refused_before_anything_is_decoded(tmp_path):
         ).pairs_of("synthetic_drawn", maps, 16, None)
 
 
+def test_names_that_their_suffixes_put_in_another_order_are_refused(tmp_path):
+    """Sorted, "a.jpg" is before "a.k.jpg", but "a.png" after "a.k.png": the pairs would be exchanged."""
+    for folder, suffix in (("photos", "png"), ("maps", "jpg")):
+        (tmp_path / folder).mkdir()
+        for name in ("a", "a.k", "b", "c"):
+            Image.new("RGB", (16, 16)).save(tmp_path / folder / f"{name}.{suffix}")
+    library = ImageLibrary.declared({}, Sources(tmp_path), tmp_path)
+    with pytest.raises(DataError, match=r"have the same names in another order, from a\.k on, since their suffixes"):
+        library.pairs_of(str(tmp_path / "photos"), str(tmp_path / "maps"), 16, None)
+
+
 def test_an_image_that_cannot_be_used_would_leave_its_pair_over(tmp_path):
     library, how, photos, maps = folders(tmp_path, ("a.png", "b.png", "c.png", "d.png"))
     (tmp_path / "maps/a.png").write_bytes(b"nothing")

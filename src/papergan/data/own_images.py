@@ -121,19 +121,26 @@ class OwnImages:
 class Pairing:
     """Two collections whose images are paired by their file names; the suffixes may differ.
 
-    Raises DataError if a name of one is not in the other.
+    Raises DataError if a name of one is not in the other, or their suffixes put the names in another order.
     """
 
     def __init__(self, images: OwnImages, inputs: OwnImages) -> None:
         self.images, self.inputs = images, inputs
         mine, theirs = (_stems(one) for one in (images, inputs))
-        for one, other, names in ((images, inputs, mine - theirs), (inputs, images, theirs - mine)):
+        left, over = set(mine) - set(theirs), set(theirs) - set(mine)
+        for one, other, names in ((images, inputs, left), (inputs, images, over)):
             if names:
                 shown = ", ".join(sorted(names)[:3])
                 raise DataError(
                     f"pairs have the same names, and {len(names)} of {one.collection.where} are not in "
                     f"{other.collection.where}: {shown}{', ...' if len(names) > 3 else ''}"
                 )
+        if mine != theirs:  # "a.jpg" is before "a.k.jpg", "a.png" after "a.k.png"
+            first = next(name for name, other in zip(mine, theirs, strict=True) if name != other)
+            raise DataError(
+                f"{images.collection.where} and {inputs.collection.where} have the same names in another order, from "
+                f"{first} on, since their suffixes differ; give all files of both the same suffix"
+            )
 
     def load(self, images: ImageSplits) -> ImageSplits:
         """Load the inputs of `images`, which were loaded before, in the same order.
@@ -151,14 +158,14 @@ class Pairing:
         return inputs
 
 
-def _stems(images: OwnImages) -> set[str]:
-    """Relative paths without suffix. Raises DataError if two files differ by their suffix alone."""
+def _stems(images: OwnImages) -> list[str]:
+    """Relative paths without suffix, in order. Raises DataError if two files differ by their suffix alone."""
     names = [str(PurePosixPath(picture.where).with_suffix("")) for picture in images.collection.pictures]
     if len(set(names)) < len(names):
         raise DataError(
             f"{images.collection.where} has images that differ by their suffix alone; pairs need one of each"
         )
-    return set(names)
+    return names
 
 
 class Unusable(NamedTuple):
