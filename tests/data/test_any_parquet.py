@@ -46,6 +46,13 @@ def test_labels_that_are_no_integers_are_ignored(tmp_path):
     assert read(write(tmp_path / "a.parquet", pngs(), list("abcabc"))).classes == ()
 
 
+@pytest.mark.parametrize("label", [0, 3])
+def test_one_label_alone_is_no_class(tmp_path, label):
+    """As for folders: nothing could be learned from one class, nor counted."""
+    images = read(write(tmp_path / "a.parquet", pngs(), [label] * 6))
+    assert (images.classes, images.labels.tolist()) == ((), [0] * 6)
+
+
 def test_limit_and_size_are_as_for_folders(tmp_path):
     images = read(write(tmp_path / "a.parquet", pngs()), limit=2, size=4)
     assert (images.name, tuple(images.images.shape), images.labels.tolist()) == ("real[2 of 6]@4", (2, 3, 4, 4), [0, 1])

@@ -98,7 +98,7 @@ def collection_of(path: Path) -> Collection:
 def parquet_collection(paths: Sequence[Path], where: str) -> Collection:
     """The rows of parquet files, see `parquet_pictures`."""
     pictures = parquet_pictures(paths, empty=True)
-    return Collection(where, pictures, why_no_classes="" if pictures.classes else "no column 'label' of integers")
+    return Collection(where, pictures, why_no_classes="" if pictures.classes else "no 'label' of two integers or more")
 
 
 class _Arrangement(NamedTuple):

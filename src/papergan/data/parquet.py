@@ -185,7 +185,8 @@ def parquet_pictures(paths: Sequence[Path], *, empty: bool = False) -> Pictures:
     """The rows of one or more files, in the given order.
 
     The images are in the column `image` or `img`, or in the only binary column. If every file has a column `label` of
-    integers, these are the labels, and the classes are called "0", "1", ... up to the largest; else there are none.
+    integers, which are not all the same, these are the labels, and the classes are called "0", "1", ... up to the
+    largest; else there are none.
     empty: whether a row may be without bytes.
     Raises DataError naming file, column or row if a file does not fit this.
     """
@@ -196,10 +197,12 @@ def parquet_pictures(paths: Sequence[Path], *, empty: bool = False) -> Pictures:
         for table, column in zip(tables, columns, strict=True):
             yield from _pictures_of(table, column, empty=empty)
 
-    if not all(map(_has_labels, tables)):
-        return Pictures(each, np.zeros(sum(table.rows for table in tables), np.int64))
-    labels = np.concatenate([_labels(table) for table in tables])
-    return Pictures(each, labels, tuple(map(str, range(labels.max(initial=-1) + 1))))
+    labels = np.zeros(sum(table.rows for table in tables), np.int64)
+    if all(map(_has_labels, tables)):
+        labels = np.concatenate([_labels(table) for table in tables])
+    if len(np.unique(labels)) < 2:
+        return Pictures(each, np.zeros_like(labels))
+    return Pictures(each, labels, tuple(map(str, range(labels.max() + 1))))
 
 
 def _image_column(table: ParquetTable) -> str:
