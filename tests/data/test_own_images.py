@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from helpers.parquet_files import pngs, write
 from papergan.data import own_images
 from papergan.data.collection import arrange, collection_of
 from papergan.data.library import ImageLibrary
@@ -128,6 +129,14 @@ def test_folders_train_and_test_are_the_splits(tmp_path, library):
     splits = library.load(str(tmp_path / "pets"), 16)
     assert (len(splits.train), len(splits.test)) == (12, 6)
     assert splits.test.classes == ("cat", "dog")
+
+
+def test_parquet_files_in_folders_train_and_test_are_the_splits(tmp_path, library):
+    """As the Hub keeps them, CONFIGURATION/SPLIT/0000.parquet."""
+    for name, count in (("train/0000", 4), ("train/0001", 6), ("test/0000", 3)):
+        write(tmp_path / "cats" / "plain" / f"{name}.parquet", pngs(count), [count] * count)
+    splits = library.load(str(tmp_path / "cats"), 8)
+    assert [splits.train.labels.tolist(), splits.test.labels.tolist()] == [[4] * 4 + [6] * 6, [3] * 3]
 
 
 def test_the_split_is_that_of_the_seed(tmp_path, library):

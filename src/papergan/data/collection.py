@@ -20,7 +20,7 @@ from papergan.data.decoding import MAX_PIXELS
 from papergan.data.folder import IMAGE_SUFFIXES, Listing, is_left_by_system
 from papergan.data.images import Picture, Pictures
 from papergan.data.own_declaration import HUB
-from papergan.data.parquet import parquet_pictures
+from papergan.data.parquet import ParquetTable, parquet_pictures
 from papergan.errors import DataError
 from papergan.messages import quiet_libraries, quoted, sanitise
 
@@ -95,10 +95,13 @@ def collection_of(path: Path) -> Collection:
     raise DataError(f"{sanitise(path)} must be a folder of images, a .zip or a .parquet file")
 
 
-def parquet_collection(paths: Sequence[Path], where: str) -> Collection:
-    """The rows of parquet files, see `parquet_pictures`."""
+def parquet_collection(paths: Sequence[Path], where: str, in_test: np.ndarray | None = None) -> Collection:
+    """The rows of parquet files, see `parquet_pictures`. in_test: bool [files], as the rows' in Collection."""
     pictures = parquet_pictures(paths, empty=True)
-    return Collection(where, pictures, why_no_classes="" if pictures.classes else "no 'label' of two integers or more")
+    why = "" if pictures.classes else "no column 'label' of two integers or more"
+    if in_test is not None:
+        in_test = np.repeat(in_test, [ParquetTable.of(path).rows for path in paths])
+    return Collection(where, pictures, in_test, why_no_classes=why)
 
 
 class _Arrangement(NamedTuple):
@@ -149,7 +152,8 @@ def _kind(name: str) -> str:
 def _folder(folder: Path) -> Collection:
     files, skipped = Listing.of(folder), Skipped()
     if files.parquets and not files.images:
-        return parquet_collection([folder / name for name in files.parquets], str(folder))
+        paths = [folder / name for name in files.parquets]
+        return parquet_collection(paths, str(folder), arrange(files.parquets).in_test)
     for why, names in (
         ("links that lead out of the folder", files.links), ("no files, or links to none", files.irregular),
         (".parquet files beside images", files.parquets),
