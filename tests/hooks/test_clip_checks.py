@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
+from helpers.tiny_game import tiny_game
 from papergan.config.experiment import Recipe
 from papergan.data.images import ImageSpec
-from papergan.hooks.clip_checks import find_clip_errors
+from papergan.game.augmentation import DiffAugment
+from papergan.hooks.clip_checks import find_clip_errors, find_colour_errors
+from papergan.objectives.adaptive_augmentation.probability import AugmentationProbability
+from papergan.objectives.adaptive_augmentation.transformations import AdaptiveAugment
 
 CLIPS = ImageSpec(8, 32, 40, frames=8)
 
@@ -37,10 +43,20 @@ def test_inception_and_mirrored_clips_are_refused_by_name():
     assert classifier.startswith("mine.evaluation.domain_classifier.horizontal_flip: ")
 
 
-def test_colours_of_clips_are_not_augmented():
-    (error,) = find_clip_errors("mine", recipe(overrides={"adaptive_augmentation": "bgc"}), CLIPS)
-    assert error == (
-        "mine.overrides.adaptive_augmentation: colours are changed in images of 1 or 3 channels, and a clip has 8; "
-        "leave out the c of bgc"
-    )
-    assert list(find_clip_errors("mine", recipe(overrides={"adaptive_augmentation": "g"}), CLIPS)) == []
+@pytest.mark.parametrize(
+    ("augment", "changed"),
+    [
+        (AdaptiveAugment(AugmentationProbability(), "gc"), "brightness, contrast, luma_flip, hue, saturation"),
+        (AdaptiveAugment(AugmentationProbability(), "cutout+hue"), "hue"),
+        (AdaptiveAugment(AugmentationProbability(), "bgo"), None),
+        (DiffAugment("color,cutout"), "color"),
+        (DiffAugment("translation,cutout"), None),
+        (None, None),
+    ],
+)
+def test_colours_of_clips_are_not_augmented(augment, changed):
+    errors = list(find_colour_errors("mine", tiny_game(augment=augment), CLIPS))
+    assert errors == [
+        "mine.overrides: colours are changed in images of 1 or 3 channels, and a clip has 8; augment without "
+        f"{changed}, or not at all"
+    ] * (changed is not None)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from papergan.config.experiment import Recipe
 from papergan.data.images import ImageSpec
+from papergan.game.game import Game
+from papergan.objectives.adaptive_augmentation.transformations import GROUPS
 
 
 def find_clip_errors(name: str, recipe: Recipe, clips: ImageSpec) -> Iterator[str]:
@@ -17,12 +19,6 @@ def find_clip_errors(name: str, recipe: Recipe, clips: ImageSpec) -> Iterator[st
                 f"{name}.evaluation.{setting}: such a network sees single images, and {recipe.dataset} has clips of "
                 f"{clips.frames} frames; set it to false, and evaluation.domain=true"
             )
-    pipeline = recipe.settings().get("adaptive_augmentation") or ""
-    if "c" in pipeline:
-        yield (
-            f"{name}.overrides.adaptive_augmentation: colours are changed in images of 1 or 3 channels, and a clip has "
-            f"{clips.channels}; leave out the c of {pipeline}"
-        )
     mirrored = {
         "training.horizontal_flip": recipe.training.horizontal_flip,
         "evaluation.domain_classifier.horizontal_flip": recipe.evaluation.domain
@@ -31,3 +27,12 @@ def find_clip_errors(name: str, recipe: Recipe, clips: ImageSpec) -> Iterator[st
     for setting, on in mirrored.items():
         if on:
             yield f"{name}.{setting}: a mirrored clip moves the other way, which is another class; set it to false"
+
+
+def find_colour_errors(name: str, game: Game, clips: ImageSpec) -> Iterator[str]:
+    """An error where the game's augmentation changes colours: it would mix the frames of a clip, which are channels."""
+    if changed := [one for one in getattr(game.augment, "names", ()) if one in ("color", *GROUPS["c"])]:
+        yield (
+            f"{name}.overrides: colours are changed in images of 1 or 3 channels, and a clip has {clips.channels}; "
+            f"augment without {', '.join(changed)}, or not at all"
+        )

@@ -28,7 +28,7 @@ from papergan.game.game import Game
 from papergan.game.schedules import Progress
 from papergan.hooks.batch_checks import collect_error, find_packing_errors, find_single_image_errors
 from papergan.hooks.catalog_checks import find_dataset_errors, find_published_errors
-from papergan.hooks.clip_checks import find_clip_errors
+from papergan.hooks.clip_checks import find_clip_errors, find_colour_errors
 from papergan.metrics.lpips import lpips_of
 from papergan.objectives.fixed_features import fixed_features
 from papergan.training.checkpoint import checkpoint_bytes
@@ -158,6 +158,8 @@ def find_experiment_errors(
         yield from collect_error(f"{name}.checkpoints", lambda: _check_room(recipe, games[0], checkpoints))
     yield from _find_memory_errors(name, recipe, games)
     for game in games:
+        if images.frames > 1:
+            yield from find_colour_errors(name, game, images)
         yield from collect_error(f"{name}.evaluation.truncation", partial(draw_latent, recipe, game))
         for kind in sorted({one.kind for one in fixed_features(game)}):
             yield from collect_error(f"{name}.overrides.content", partial(check_fixed, kind, recipe.evaluation))
