@@ -1,7 +1,7 @@
 """synthetic_shapes: ten kinds of shapes, drawn by formula, for tests and demonstrations without a download.
 
 Every image is a pure function of (seed, split, index). Its class is index mod 10, so classes are balanced and each
-class is one known mode. The following vary, each uniformly and independently:
+class is one known mode. The following vary, each independently and, except for angles, uniformly:
 
     colour      shape and ground have hues at least a third of the circle apart, one bright (value 0.75..1), one
                 dark (0.15..0.45); which of the two is the shape is a coin toss
