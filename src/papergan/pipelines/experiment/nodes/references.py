@@ -188,6 +188,7 @@ def score_real_images(
 
     protocols = {name: asdict(held.protocol(rules)) for name, held in reference.items()}
     data = {"train": images.train.digest, "test": images.test.digest, "name": images.train.name}
+    data |= {} if images.validation is None else {"validation": images.validation.digest}
     data |= {"conditional": "yes"} if conditional else {}
     return cached_rows(feature_cache, {**data, "protocols": protocols, "rules": asdict(rules)}, make)
 
