@@ -235,6 +235,15 @@ def test_a_damaged_file_in_a_zip_is_one_of_the_skipped(tmp_path, library, caplog
     assert "a: skipped 1: 1 damaged or no images (3.png)" in caplog.text
 
 
+def test_an_entry_of_a_zip_without_a_name_is_not_an_image(tmp_path):
+    flat(tmp_path / "a", 2)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(".", b"")
+        for path in (tmp_path / "a").iterdir():
+            archive.write(path, path.name)
+    assert len(collection_of(tmp_path / "a.zip").pictures) == 2
+
+
 def test_nothing_but_damage_is_an_error_of_one_line(tmp_path, library):
     for number in range(4):
         path = tmp_path / "a" / f"{number}.png"

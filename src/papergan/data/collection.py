@@ -178,7 +178,9 @@ def _zip(path: Path) -> Collection:
         ) from error
     for entry in entries:
         parts = PurePosixPath(entry.filename).parts
-        if entry.is_dir() or any(part.startswith((".", "__MACOSX")) for part in parts) or is_left_by_system(parts[-1]):
+        if not parts or entry.is_dir() or any(part.startswith((".", "__MACOSX")) for part in parts):
+            continue
+        if is_left_by_system(parts[-1]):
             continue
         if not entry.filename.lower().endswith(IMAGE_SUFFIXES):
             skipped.add(_kind(entry.filename), entry.filename)
