@@ -6,12 +6,17 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from helpers.project_run import command_here, run_here
+from papergan.config.checked import Images
+from papergan.config.evaluation import ImagesSettings
 from papergan.data import library
 from papergan.data.drawn.shapes import synthetic_shapes
+from papergan.data.images import ImageSet
 from papergan.errors import DataError
+from papergan.pipelines import images as evaluate_images
 
 
 @pytest.fixture
@@ -97,6 +102,16 @@ class TestEvaluateImages:
             run_here("evaluate_images", params=params)
         run_here("evaluate_images", params=params | {"evaluate_images": {"size": 16}})
         assert scores(workspace)["protocols"][0]["reference_name"] == "real@16"
+
+    def test_the_classifier_is_tested_on_images_of_every_class(self, monkeypatch):
+        """Also where the classes come in turn."""
+        labels = torch.arange(10).repeat(10)
+        real = ImageSet("real", torch.zeros(100, 1, 8, 8, dtype=torch.uint8), labels, tuple("abcdefghij"))
+        monkeypatch.setattr(evaluate_images, "classifier_of", lambda splits, *_: splits)
+        recipe = Images(ImagesSettings(domain=True), "real", "fake", None)
+        splits = evaluate_images.train_classifier(recipe, evaluate_images.AnyImages(real, real, None), None)
+        assert splits.test.labels.bincount().tolist() == [1] * 10
+        assert splits.train.labels.bincount().tolist() == [9] * 10
 
     def test_mistakes_are_one_line(self, workspace):
         done = command_here("run", "--pipelines", "evaluate_images", "--params", "real=/nowhere,fake=/nowhere")

@@ -11,6 +11,7 @@ from kedro.pipeline import Pipeline
 from papergan.config.checked import Images
 from papergan.data.folder import read_images
 from papergan.data.images import ImageSet, ImageSplits
+from papergan.data.own_images import drawn_by_class
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.page import Page
 from papergan.errors import DataError
@@ -30,7 +31,7 @@ from papergan.weights import Weights
 
 logger = logging.getLogger(__name__)
 
-TEST_INTERVAL = 10  # interval of real images that test the classifier, where no others are held out
+TEST_SHARE = 0.1  # of the real images of each class: those that test the classifier, where no others are held out
 
 
 class AnyImages(NamedTuple):
@@ -68,8 +69,8 @@ def train_classifier(recipe: Images, images: AnyImages, feature_cache: FeatureCa
         return Weights({}, {"kind": "none: evaluate_images.domain is false"})
     train, test = images.real, images.held_out
     if test is None or test.classes != train.classes:
-        rows = torch.arange(len(train))
-        train, test = _part(train, rows % TEST_INTERVAL != 0), _part(train, rows % TEST_INTERVAL == 0)
+        drawn = torch.from_numpy(drawn_by_class(train.labels.numpy(), TEST_SHARE, seed=0))
+        train, test = _part(train, ~drawn), _part(train, drawn)
     return classifier_of(
         ImageSplits(train, test), settings.domain_classifier, feature_cache, choose_device(settings.device)
     )
