@@ -24,14 +24,10 @@ def settings(**changes) -> SweepSettings:
 def test_a_space_has_ranges_and_choices_by_the_dotted_names_of_settings():
     space = settings().space
     assert [parameter.values for parameter in space.values()] == [(1e-5, 1e-2), (0.0, 0.9), (4, 8), (16, 32)]
-    assert [space["overrides.width"].contains(value) for value in (4, 8, 9, 4.0, True)] == [
-        True,
-        True,
-        False,
-        False,
-        False,
-    ]
-    assert [space["training.batch_size"].contains(value) for value in (16, 16.0, 24)] == [True, False, False]
+    found = [space["overrides.width"].contains(value) for value in (4, 8, 9, 4.0, 4.5, True, None)]
+    assert found == [True, True, False, True, False, False, False]
+    assert [space["training.batch_size"].contains(value) for value in (16, 16.0, 24)] == [True, True, False]
+    assert [Parameter.parse("p", {"choice": [1, "a"]}).contains(value) for value in (1.0, True)] == [True, False]
     assert Parameter.parse("p", {"choice": [None, 1, True]}).values == (None, 1, True)
     assert nested({"overrides.width": 4, "training.epochs": 2.0}) == {
         "overrides": {"width": 4},

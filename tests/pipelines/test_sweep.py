@@ -124,6 +124,18 @@ def test_the_first_trial_is_the_recipe_as_it_stands_and_tpe_learns():
     assert other.trials[1].params != study.trials[1].params
 
 
+@pytest.mark.parametrize(
+    ("space", "recipe"),
+    [({"overrides.convolution": {"choice": ["depthwise_separable", "standard"]}}, {"convolution": "standard"}),
+     ({"overrides.packing": {"integer": [1, 8]}}, {"packing": 1}),
+     ({"overrides.dropout": {"choice": [0.5, 0.25, 0]}}, {"dropout": 0}),
+     ({"overrides.dropout": {"integer": [0, 1]}}, {"dropout": 0})],
+)  # fmt: skip
+def test_the_first_trial_is_the_recipe_where_a_setting_is_off_or_a_number_is_written_without_a_point(space, recipe):
+    assert all(search(Store(), Trainings(), trials=1, seed=n, space=space).study.trials[0].params == recipe
+               for n in range(4))  # fmt: skip
+
+
 def test_more_trials_begin_with_those_that_were_there():
     store = Store()
     few = search(store, Trainings(), trials=4, winners=0)

@@ -66,11 +66,12 @@ class Parameter(StrictModel):
         return found
 
     def contains(self, value: Any) -> bool:
-        """Whether a value lies in the range or among the choices."""
+        """Whether a value lies in the range or among the choices; 10.0 is where 10 is."""
         if self.choice is not None:
-            return (type(value), value) in {(type(one), one) for one in self.choice}
-        kinds = int if self.integer is not None else (int, float)
-        return isinstance(value, kinds) and not isinstance(value, bool) and self.values[0] <= value <= self.values[1]
+            return any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in self.choice)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        return self.values[0] <= value <= self.values[1] and (self.integer is None or float(value).is_integer())
 
 
 class SweepSettings(StrictModel):

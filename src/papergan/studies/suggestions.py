@@ -16,6 +16,7 @@ from papergan.config.study import ExperimentTrial, TrialResult
 from papergan.config.sweep import Parameter, SweepSettings, Value, nested
 from papergan.errors import EvaluationError
 from papergan.randomness import seed_for
+from papergan.systems import ADDED
 from papergan.tracking.run_content import text_of
 from papergan.training.history import Row
 from papergan.validation import deep_merge
@@ -109,7 +110,7 @@ def new_study(sweep: Sweep) -> OptunaStudy:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    search, settings = sweep.search, sweep.base.settings()
+    search, settings = sweep.search, ADDED | sweep.base.settings()  # with those that are off, which it leaves out
     study = optuna.create_study(direction=search.direction, pruner=_pruner(sweep), study_name=sweep.name)
     tree = {"overrides": settings, "training": sweep.base.training.model_dump()}
     values = {name: tree[name.partition(".")[0]].get(name.partition(".")[2]) for name in search.space}
