@@ -33,11 +33,11 @@ ALL = {"pixels": 2.0, "features": 0.5, "adversarial": "teacher"}
 IMAGES = spec("dcgan", size=16)
 
 
-def trained(overrides=None, system="dcgan", seed=7) -> StoredModel:
-    game = systems.build(system, IMAGES, overrides or WIDE, seed=seed)
+def trained(overrides=None, system="dcgan", seed=7, images=IMAGES) -> StoredModel:
+    game = systems.build(system, images, overrides or WIDE, seed=seed)
     game.sampler().estimate_batch_norm(batches=2, batch_size=16, seed=0)
     return stored_model(
-        game, game.sampler().state_dict(), system=system, overrides=overrides or WIDE, image=IMAGES, classes=[],
+        game, game.sampler().state_dict(), system=system, overrides=overrides or WIDE, image=images, classes=[],
         progress=Progress(5, 20, 0.5), weights="raw", about={},
     )  # fmt: skip
 
@@ -207,13 +207,29 @@ def test_what_cannot_be_taught_is_refused(system, overrides, message):
 
 def test_a_teacher_of_another_kind_is_refused():
     game = student({"pixels": 1.0})
-    with pytest.raises(RecipeError, match="Uniform of 6, those of the student Uniform of 4"):
+    with pytest.raises(RecipeError, match=r"Uniform of 6 in \[-1, 1\], those of the student Uniform of 4 in"):
         teacher_network(trained({"width": 8, "latent_dim": 6}), game)
     with pytest.raises(RecipeError, match="Gaussian of 4, those of the student Uniform of 4"):
         teacher_network(trained({**WIDE, "prior": "gaussian"}), game)
     larger = systems.build("dcgan", replace(IMAGES, size=32), {**NARROW, "distillation": {}}, seed=0)
     with pytest.raises(RecipeError, match="16x16, those of the student"):
         teacher_network(trained(), larger)
+
+
+@pytest.mark.parametrize(
+    ("teacher", "system", "message"),
+    [
+        ("acgan", "dcgan", r"WithChoice of 4 \(Gaussian of 4\), those of the student WithChoice of 4 \(Uniform"),
+        ("maxout_gan", "began_cs", r"Uniform of 4 in \[-1.73205, 1.73205\], those of the student Uniform"),
+        ("deligan", "deligan", "a prior that is trained"),
+    ],
+)
+def test_a_teacher_of_latents_in_another_range_or_of_a_trained_prior_is_refused(teacher, system, message):
+    images = replace(IMAGES, size=32)
+    ours = {"labels": "maps"} if system == "dcgan" else {}
+    game = systems.build(system, images, {**ours, "latent_dim": 4, "distillation": {}}, seed=0)
+    with pytest.raises(RecipeError, match=message):
+        teacher_network(trained({"latent_dim": 4}, teacher, images=images), game)
 
 
 def test_a_game_that_was_given_no_teacher_says_so():

@@ -7,7 +7,7 @@ from torch import nn
 
 from papergan.errors import RecipeError
 from papergan.game.game import Game
-from papergan.game.priors import Prior
+from papergan.game.priors import Gaussian, Prior, Uniform
 from papergan.game.schedules import Progress
 from papergan.inference.model_folder import StoredModel
 from papergan.inference.store import restored, stored_spec
@@ -27,6 +27,8 @@ def teacher_network(stored: StoredModel, game: Game) -> nn.Module:
     kinds = [_prior_text(sampler.prior) for sampler in (theirs, ours)]
     if kinds[0] != kinds[1]:
         raise RecipeError(f"its latents are {kinds[0]}, those of the student {kinds[1]}; both need the same prior")
+    if any(True for _ in ours.prior.parameters()):
+        raise RecipeError(f"its latents are {kinds[0]}, a prior that is trained, so that those of the student differ")
     progress = Progress(**stored.config["progress"])
     latents = [sampler.latents(2, 0, "teacher", progress=progress) for sampler in (theirs, ours)]
     shapes = [[tuple(part.shape[1:]) for part in drawn] for drawn in latents]
@@ -50,7 +52,14 @@ def give_teacher(game: Game, stored: StoredModel) -> None:
 
 
 def _prior_text(prior: nn.Module) -> str:
-    return f"{type(prior).__name__} of {prior.latent_dim}" if isinstance(prior, Prior) else type(prior).__name__
+    """A prior with its range, and with those that it is made of."""
+    if not isinstance(prior, Prior):
+        return type(prior).__name__
+    text = f"{'Gaussian' if isinstance(prior, Gaussian) else type(prior).__name__} of {prior.latent_dim}"
+    if isinstance(prior, Uniform):
+        text += f" in [{0.0 if prior.positive else -prior.limit:g}, {prior.limit:g}]"
+    inner = " and ".join(_prior_text(one) for one in prior.children() if isinstance(one, Prior))
+    return f"{text} ({inner})" if inner else text
 
 
 def _text(shapes: list[tuple[int, ...]]) -> str:
