@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from functools import partial
 
 import optuna
@@ -215,10 +216,25 @@ def test_the_table_is_that_of_a_study_with_the_settings_as_columns(finished):
     assert "| experiment | trial | learning_rate | beta1 | seeds |" in page.markdown
     best = ranked(study)[0]
     rate = settings_of(one.search, best.params)["overrides.learning_rate"]
-    assert f"trial {best.number}: domain_fid" in page.console
+    assert re.search(
+        rf"trial {best.number}: domain_fid [\d.]+, seeds 1; [\d.]+ with seed 0, by which alone", page.console
+    )
     assert f"dcgan_cifar10.overrides.learning_rate={rate}" in page.console
     assert len(page.csv.splitlines()) == 1 + 2 + 1
     assert len(catalog.load(f"{NAME}.finished")) == 3
+
+
+@pytest.mark.parametrize(
+    ("scores", "shown"),
+    [
+        ({0: 9.0, 1: 11.0, 2: 13.0}, "12.00 ± 1.41, seeds 1, 2; 9.00 with seed 0"),
+        ({0: 9.0, 1: None, 2: 13.0}, "13.00, seeds 2; diverged with seed 1; 9.00 with seed 0"),
+        ({0: 9.0, 1: None}, "diverged with seed 1; 9.00 with seed 0"),
+        ({0: 9.0}, "9.00 with seed 0"),
+    ],
+)
+def test_a_winners_mean_is_without_the_seed_that_chose_it_and_without_those_that_diverged(scores, shown):
+    assert sweep._over_seeds(scores, 0) == f"{shown}, by which alone it was chosen, whose number flatters"
 
 
 def test_a_training_that_is_pruned_keeps_its_history_and_has_no_scores(finished):

@@ -19,7 +19,7 @@ from papergan.datasets.trial_results import ExperimentTrialStore
 from papergan.inference.model_library import ModelLibrary
 from papergan.pipelines import study as of_study
 from papergan.pipelines.groups import named_node
-from papergan.reporting.pages import plus_minus
+from papergan.reporting.pages import plus_minus, text
 from papergan.reporting.seed_groups import mean_over
 from papergan.studies.experiment_trials import ExperimentTrainer
 from papergan.studies.runner import run_trials
@@ -59,19 +59,30 @@ def tabulate(
 
 
 def _sentences(sweep: Sweep, trials: ExperimentTrialStore, optuna_study: Any) -> Iterator[str]:
-    """What each winner scored, and the command that trains it; for the best trial where there is no winner."""
+    """The scores of each winner, and the command that trains it; of the best trial where there is no winner."""
     search = sweep.search
     for one in ranked(optuna_study)[: max(1, search.winners)]:
         settings = settings_of(search, one.params)
         keys = {seed: suggested_trial(sweep, one.number, settings, seed).key for seed in sweep.recipe.seeds}
         found = {seed: result.card for seed, key in keys.items() if (result := trials.find(key)) is not None}
-        value = mean_over(card.final.get(search.objective) for card in found.values())
+        scores = {seed: card.final.get(search.objective) for seed, card in found.items()}
         given = ",".join(f"{search.experiment}.{name}={text_of(value)}" for name, value in settings.items())
-        shown = "diverged" if value is None else plus_minus(value.value, value.deviation)
         yield (
-            f"trial {one.number}: {search.objective} {shown}, seeds {', '.join(map(str, found))}; chosen by seed "
-            f'{sweep.base.seed} alone, whose number flatters; train with it by --params "{given}"'
+            f"trial {one.number}: {search.objective} {_over_seeds(scores, sweep.base.seed)}; "
+            f'train with it by --params "{given}"'
         )
+
+
+def _over_seeds(scores: Mapping[int, float | None], chose: int) -> str:
+    """The mean over the further seeds, and the score with the seed that chose the trial. None: it diverged."""
+    further = {seed: score for seed, score in scores.items() if seed != chose}
+    by_choice = f"{text(scores.get(chose))} with seed {chose}, by which alone it was chosen, whose number flatters"
+    if not further:
+        return by_choice
+    done, mean = [seed for seed, score in further.items() if score is not None], mean_over(further.values())
+    parts = [] if mean is None else [f"{plus_minus(mean.value, mean.deviation)}, seeds {', '.join(map(str, done))}"]
+    parts += [f"diverged with seed {seed}" for seed in further if seed not in done]
+    return "; ".join([*parts, by_choice])
 
 
 def draw_sweep(sweep: Sweep, optuna_study: Any) -> tuple[object, ...]:
