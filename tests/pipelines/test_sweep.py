@@ -184,6 +184,10 @@ def test_equal_suggestions_are_one_trial_and_one_row():
 
 def test_minutes_end_the_search_by_what_training_took():
     assert len(search(Store(), Trainings(), minutes=0.05, pruner="none").study.trials) == 3  # a second each
+    space = {"overrides.normalisation": {"choice": ["batch", "layer"]}}
+    repeated = search(Store(), trainings := Trainings(), minutes=0.05, pruner="none", space=space, winners=0)
+    assert len(repeated.study.trials) == 6  # equal suggestions are trained once
+    assert len(trainings.names) == 2
 
 
 def test_an_objective_that_was_not_measured_ends_the_sweep_with_what_there_is():

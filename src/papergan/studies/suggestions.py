@@ -47,7 +47,7 @@ class SuggestedTrials:
         self._space = {labels[name]: _distribution(values) for name, values in sweep.search.space.items()}
         self._running: Trial | None = None
         self._evaluations = 0  # of the running trial that were reported to Optuna
-        self._seconds = 0.0  # of training, of all trials
+        self._seconds = 0.0  # of training, of all trials; of equal ones once
 
     def __iter__(self) -> Iterator[ExperimentTrial]:
         search = self.sweep.search
@@ -84,7 +84,8 @@ class SuggestedTrials:
         for row in before_its_end[self._evaluations :]:
             self.prune(row)
         running, self._running = self._running, None
-        self._seconds += card.training_seconds
+        if all(one.user_attrs.get("trial") != trial.key for one in self.study.get_trials(deepcopy=False)):
+            self._seconds += card.training_seconds
         running.set_user_attr("trial", trial.key)
         if card.ended_early:
             running.set_user_attr("ended early", card.ended_early)
