@@ -10,14 +10,16 @@ import papergan
 from helpers.small_systems import spec
 from papergan import atomic_files, systems
 from papergan.compression.costs import costs_of, measure_seconds, peak_bytes
+from papergan.compression.fine_tuning import FixedZeros
 from papergan.compression.onnx_quantisation import quantise
 from papergan.compression.variants import Compression, compress
-from papergan.compression.weight_pruning import prune_weights, zero_share
+from papergan.compression.weight_pruning import kernels, prune_weights, zero_share
 from papergan.errors import RecipeError
 from papergan.game.schedules import Progress
 from papergan.inference.model_card import model_card
 from papergan.inference.model_folder import StoredModel, encode_model, write_model
 from papergan.inference.store import stored_model
+from papergan.networks.layers.conditional_normalisation import ConditionalBatchNorm2d
 
 
 def model_of(system: str) -> StoredModel:
@@ -124,6 +126,22 @@ def test_nothing_is_pruned_by_a_share_of_zero():
     before = network.weight.clone()
     assert prune_weights(network, 0.0) == zero_share(network) == 0.0
     assert torch.equal(network.weight, before)
+
+
+def test_scales_and_shifts_of_a_conditional_batch_norm_are_not_pruned_and_move():
+    network = torch.nn.ModuleList([torch.nn.Linear(8, 8), ConditionalBatchNorm2d(8, 3)])
+    assert {name for _, name in kernels(network)} == {"weight"}
+    with torch.no_grad():
+        network[1].gain.weight.fill_(1e-6)  # smaller than all others; the shifts are 0 at first
+    prune_weights(network, 0.5)
+    assert (network[1].gain.weight != 0).all()
+    assert (network[0].weight == 0).double().mean() == 0.5
+    keep = FixedZeros(network)
+    for weight in network.parameters():
+        weight.data += 1
+    keep(network)
+    assert (network[1].bias.weight == 1).all()
+    assert (network[0].weight == 0).double().mean() == 0.5
 
 
 def test_fewer_channels_are_a_narrower_model_that_loads(model, original, tmp_path):

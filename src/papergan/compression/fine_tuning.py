@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from papergan.compression.channel_pruning import narrowed
-from papergan.compression.weight_pruning import prune_weights
+from papergan.compression.weight_pruning import kernels, prune_weights
 from papergan.errors import RecipeError
 from papergan.game.game import Game
 from papergan.game.schedules import Progress
@@ -63,7 +63,8 @@ class FixedZeros:
     """
 
     def __init__(self, network: nn.Module) -> None:
-        self.zeros = {id(weight): weight == 0 for weight in network.parameters() if weight.dim() > 1}
+        weights = [getattr(layer, name) for layer, name in kernels(network)]
+        self.zeros = {id(weight): weight == 0 for weight in weights}
 
     @torch.no_grad()
     def __call__(self, network: nn.Module) -> None:
