@@ -51,6 +51,8 @@ def test_a_sweep_knows_its_recipe_and_how_often_a_trial_is_evaluated(tmp_path):
         ({"objective": "domain_ppl", "pruner": "none"}, r"where sweep\.common\.evaluation\.path_samples is 0"),
         ({"objective": "psnr", "pruner": "none"}, "objective: psnr is measured of systems that translate images alone"),
         ({"objective": "content_kept", "pruner": "none"}, "content_kept is measured of clips alone"),
+        ({"objective": "code_error", "pruner": "none"}, "code_error is measured of systems with an encoder alone"),
+        ({"objective": "domain_ppl_w", "pruner": "none"}, "domain_ppl_w is measured of systems with styles alone"),
         ({"objective": "domain_class_accuracy"}, "is measured of systems that are asked for a class alone"),
         ({"common": {"training": {"steps": 1}}}, "pruner: median needs more evaluations .* there are 0: lower sweep"),
         ({"warmup_evaluations": 1}, "than warmup_evaluations, 1, and there are 1: lower sweep"),

@@ -24,6 +24,7 @@ from papergan.training.batch_plan import BatchPlan
 from papergan.validation import deep_merge
 
 PACKAGES = ("optuna", "plotly")
+OF_ENCODERS = ("code_error", "encoder_1nn_accuracy", "reconstruction_error")
 COUNTS = {"ppl": "path_samples", "ppl_w": "path_samples", "parzen_ll_historical": "parzen_samples",
           "cas": "cas_samples", "nas": "nas_samples", "nas_real": "nas_samples", "nas_flips": "nas_samples",
           "intra_fid": "class_samples"}  # fmt: skip
@@ -99,10 +100,13 @@ def _find_unmeasured(sweep: Sweep, images: ImageSpec) -> Iterator[str]:
     if extractor is not None and extractor not in there:
         yield f"{where} is not measured: the recipe's extractors are {', '.join(sorted(there))}"
     conditional = systems.is_conditional(sweep.base.system, sweep.base.overrides)
+    traits = systems.traits(sweep.base.system)
     for metrics, there_is, of in (
         (OF_TRANSLATIONS, sweep.base.input is not None, "systems that translate images"),
         (OF_CLIPS, images.frames > 1, "clips"),
         (OF_CONDITIONAL, conditional, "systems that are asked for a class"),
+        (OF_ENCODERS, "codes" in traits, "systems with an encoder"),
+        (("ppl_w",), "styles" in traits, "systems with styles"),
     ):
         if sweep.search.metric in metrics and not there_is:
             yield f"{where} is measured of {of} alone"
