@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -20,6 +22,7 @@ from papergan.inference.model_card import model_card
 from papergan.inference.model_folder import StoredModel, encode_model, write_model
 from papergan.inference.store import stored_model
 from papergan.networks.layers.conditional_normalisation import ConditionalBatchNorm2d
+from papergan.pipelines.compression import with_card
 
 
 def model_of(system: str) -> StoredModel:
@@ -107,6 +110,14 @@ def test_pruned_weights_are_the_smallest_and_show_in_the_packed_file(model, orig
     dense, sparse = costs_of(original), costs_of(variant)
     assert sparse.parameters == dense.parameters
     assert sparse.bytes_packed < 0.6 * dense.bytes_packed
+
+
+def test_a_card_does_not_have_the_protocol_of_other_scores_beside_its_own(model):
+    config = {**model.config, "about": {**model.about, "protocol": {"domain": {"num_samples": 54321}}}}
+    found = with_card(replace(model, config=config), {"domain_fid": 9.5}, "place")
+    assert "54321" in model_card(config)
+    assert "54321" not in found.card
+    assert "9.5" in found.card
 
 
 def test_the_most_memory_is_that_of_all_that_lives_at_once():

@@ -167,8 +167,12 @@ def export_variants(
 
 
 def with_card(model: StoredModel, scores: Mapping[str, float], place: str) -> StoredModel:
-    """The model with its scores, and a card that says what it was compressed from and how."""
-    config = {**model.config, "about": {**model.about, "metrics": dict(scores)}}
+    """The model with its scores, and a card that says what it was compressed from and how.
+
+    Without a protocol: that of the model's own evaluation has another number of samples.
+    """
+    about = {key: value for key, value in model.about.items() if key != "protocol"}
+    config = {**model.config, "about": about | {"metrics": dict(scores)}}
     return replace(model, config=config, card=model_card(config, place=place))
 
 
