@@ -11,7 +11,7 @@ from helpers.cards import card, demo_card, metrics, protocol
 from papergan.reporting.comparison_page import comparison_html
 from papergan.reporting.comparison_table import comparison_table
 from papergan.reporting.published_results import published_rows
-from papergan.reporting.rendering import to_console, to_markdown
+from papergan.reporting.rendering import parts_of, to_console, to_markdown
 
 FILE = Path(__file__).parents[2] / "conf" / "base" / "published.yml"
 HOSTILE = "<script>alert(1)</script> | a\nb"
@@ -153,6 +153,17 @@ def test_translations_have_a_table_of_their_own_with_their_baselines() -> None:
     assert "bicubic" in text
     assert " is@" not in text
     assert "psnr_y[" in to_console(table)
+
+
+def test_all_baselines_of_the_same_inputs_have_a_column_of_further_metrics() -> None:
+    recalls = {"mean fill": 0.5, "nearest fill": 0.6}
+    real = [
+        {"name": name, "dataset": "test", "protocols": [protocol()], "metrics": metrics(recall=recall)}
+        for name, recall in recalls.items()
+    ]
+    table = comparison_table([], {"a": card(real_rows=real, final=metrics(recall=0.4))})
+    (recall,) = dict(parts_of(table))["Beyond FID and IS"].to_dict("records")
+    assert list(recall.values())[1:] == ["0.4", "0.5", "0.6"]
 
 
 def test_published_numbers_of_other_images_stand_below_translations_and_say_so() -> None:

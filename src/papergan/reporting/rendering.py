@@ -52,7 +52,9 @@ def parts_of(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
         return chosen
 
     translated = table.apply(is_translation, axis=1).astype(bool)
-    everything = table[table["dataset"].notna()].drop_duplicates(["experiment", "variant", "dataset", "status"])
+    names = table[["experiment", "variant", "dataset", "status"]]
+    names = names.assign(real=table["row"].where(table["experiment"].isna()))  # runs repeat below each published row
+    everything = table[table["dataset"].notna() & ~names.duplicated()]
     runs = everything[everything["experiment"].notna()]
     parts = [("Results", table.loc[~translated, columns(GENERATED)])]
     if translated.any():
