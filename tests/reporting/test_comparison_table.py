@@ -11,9 +11,9 @@ from helpers.cards import Card, card, demo_card, metrics, protocol
 from papergan.errors import EvaluationError
 from papergan.metrics.registry import METRICS
 from papergan.reporting.column_headers import TRANSLATED, is_headline
-from papergan.reporting.comparison_table import comparison_table
+from papergan.reporting.comparison_table import comparison_table, run_of_line
 from papergan.reporting.published_results import PublishedRow, published_rows
-from papergan.reporting.rendering import is_derived, to_console
+from papergan.reporting.rendering import is_derived, parts_of, to_console
 from papergan.reporting.seed_groups import Measured, ranks
 
 FILE = Path(__file__).parents[2] / "conf" / "base" / "published.yml"
@@ -267,6 +267,14 @@ def test_a_variant_is_told_by_the_whole_value_of_what_differs(notes, variants):
         for place, settings in enumerate(notes)
     }
     assert comparison_table([], cards)["variant"].tolist() == variants
+
+
+def test_seeds_of_one_recipe_under_rules_that_no_name_tells_are_two_runs_in_every_table():
+    cards = {"old": card(), "new": card(seed=1, protocols=[protocol(kid_subsets=50)])}
+    table = comparison_table([], cards)
+    assert table["variant"].tolist() == [f"recipe {'v' * 8}, seeds 1", f"recipe {'v' * 8}, seeds 0"]
+    assert dict(parts_of(table))["Runs"]["seeds"].tolist() == ["1", "0"]
+    assert len(run_of_line(cards)) == 2
 
 
 def test_a_seed_that_diverged_is_counted_and_not_averaged(published: tuple[PublishedRow, ...]) -> None:

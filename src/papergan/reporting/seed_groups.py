@@ -131,7 +131,8 @@ def _groups(cards: Sequence[ScoreCard]) -> list[SeedGroup]:
 def variants_of(groups: Sequence[SeedGroup]) -> list[str]:
     """How each group differs from the others of its experiment and data set; "" for a group without others.
 
-    Settings, the budget, the rules; if none of these differs, the first digits of the recipe's digest.
+    Settings, the budget, the rules; if none of these differs, the first digits of the recipe's digest, and if that
+    does not either, the seeds: other extractors or counts measured them.
     """
     together: dict[tuple[str, str], list[SeedGroup]] = {}
     for group in groups:
@@ -148,8 +149,11 @@ def _variant(group: SeedGroup, siblings: Sequence[SeedGroup]) -> str:
     differing = ", ".join(f"{name} {value}" for name, value in mine.items() if name not in shared)
     names = {name for other in facts for name in other}
     missing = ", ".join(f"{name} as the paper has it" for name in sorted(names - set(mine)))
-    alike = sum(other == mine for other in facts) > 1
-    return ", ".join(filter(None, [differing, missing, f"recipe {group.newest.variant[:8]}" if alike else ""]))
+    alike = [one for one, other in zip(siblings, facts, strict=True) if other == mine]
+    recipe = f"recipe {group.newest.variant[:8]}" if len(alike) > 1 else ""
+    same = sum(one.newest.variant == group.newest.variant for one in alike) > 1
+    seeds = f"seeds {', '.join(str(card.seed) for card in (*group.finished, *group.diverged))}" if same else ""
+    return ", ".join(filter(None, [differing, missing, recipe, seeds]))
 
 
 def _facts(card: ScoreCard) -> dict[str, str]:
