@@ -77,6 +77,7 @@ def test_runs_show_their_samples(table: pd.DataFrame) -> None:
     key = ("hybrid_cifar10", line["variant"] if pd.notna(line["variant"]) else "", line["dataset"])
     page = comparison_html(table, "Title", strips={key: b"a picture"})
     assert 'alt="samples of hybrid_cifar10" src="data:image/png;base64,YSBwaWN0dXJl"' in page
+    assert "of the newest seed" in page  # each seed has latents of its own
 
 
 def test_markdown_has_one_cell_per_column(table: pd.DataFrame) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FIRST = {
-    "samples": "the first images of the sample grid, with seed 0",
+    "samples": "the first images of the sample grid of the newest seed",
     "run": "experiment, what sets it apart from other runs of it, its data, and what to know before comparing it",
     "published": "what the paper reports for this row",
 }
