@@ -98,3 +98,13 @@ def test_sampling_is_in_milliseconds_and_ranks_need_a_second_seed_in_every_row()
     assert table["sampling ms"].tolist() == ["2.50", "2.50"]
     assert not any("(" in cell for cell in table[fid])
     assert all("(1-2)" in cell for cell in summary([several, *groups_of(["two"], (0, 1))], [])[fid])
+
+
+def test_the_budget_of_a_row_is_that_of_the_seeds_that_finished_if_there_are_any():
+    failed = {"diverged": "diverged at step 3", "final": {}, "best_fid": None, "best_is": None, "images_seen": 64}
+    (row,), (alone,) = groups_of(["one"], (0, 1), images_seen=1000), groups_of(["one"], (2,), **failed)
+    mixed = ExperimentGroup(row.trial, (*row.done, *alone.done), ())
+    found = [summary([group], []).iloc[0] for group in (mixed, alone)]
+    assert [line["seeds"] for line in found] == ["0, 1", ""]
+    assert [line["images seen"] for line in found] == ["1000.0 ± 0", "64.00"]
+    assert found[0]["training s"] == "3600.5 ± 0"

@@ -23,7 +23,7 @@ from papergan.studies.measures import (
     seconds_per_image,
     spread_of_loss,
 )
-from papergan.studies.seed_groups import ExperimentGroup
+from papergan.studies.seed_groups import ExperimentGroup, ended_early
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,8 +47,8 @@ def summary(groups: Sequence[ExperimentGroup], published: Sequence[PublishedRow]
     loss moves from epoch to epoch in the second half of training (the standard deviation), training and sampling time,
     per image also as multiples of the fastest row's, and checkerboards in the kept samples
     (`papergan.metrics.checkerboard`). If numbers were published, also the best FID and Inception Score over epochs,
-    since papers often give those, and remarks on them (note). Below translations are baselines without a network, a row
-    each.
+    since papers often give those, and remarks on them (note). Seeds that ended early count in no mean; only in a row of
+    no others, images seen and training time are theirs. Below translations are baselines without a network, a row each.
     """
     import pandas as pd
 
@@ -76,8 +76,9 @@ def summary(groups: Sequence[ExperimentGroup], published: Sequence[PublishedRow]
         line["D accuracy"] = with_deviation(accuracy)
         line["membership AUC"] = with_deviation(group.seeds.final("membership_auc"))
         line["D loss spread"] = with_deviation(group.over(spread_of_loss))
-        line["images seen"] = with_deviation(mean_over(float(result.card.images_seen) for result in group.results))
-        line["training s"] = with_deviation(mean_over(result.card.training_seconds for result in group.results))
+        counted = [result.card for result in group.results if ended_early(result) is None or not group.ended]
+        line["images seen"] = with_deviation(mean_over(float(card.images_seen) for card in counted))
+        line["training s"] = with_deviation(mean_over(card.training_seconds for card in counted))
         seconds = group.over(sampling_seconds)
         line["sampling ms"] = "" if seconds is None else text(1000 * seconds.value)
         for kind, measure in SPEEDS.items():
