@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import logging
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from helpers.project_run import run_here
 from inference.sound_models import written as sounding
 from papergan import systems
 from papergan.config.detection import DetectionSettings
-from papergan.data.images import ImageSpec
+from papergan.data.images import ImageSet, ImageSpec, ImageSplits
 from papergan.errors import CheckpointError, PaperganError, RecipeError
 from papergan.game.schedules import Progress
 from papergan.inference.model_folder import write_model
 from papergan.inference.store import stored_model
+from papergan.pipelines import detection
+from papergan.reporting.detection import DetectionResult
 
 RECIPE = {
     "paper": "radford2015", "system": "dcgan", "dataset": "synthetic_shapes", "image_size": 16,
@@ -84,3 +88,15 @@ def test_generators_that_cannot_be_compared_are_refused(workspace, tmp_path):
     ):
         with pytest.raises(kind, match=message):
             run_here("detection", params={"detection": {"models": models}})
+
+
+def test_the_page_names_the_device_that_the_detectors_were_trained_on(monkeypatch):
+    monkeypatch.setattr(detection, "choose_device", torch.device)
+    monkeypatch.setattr(detection.provenance, "hardware", lambda device: f"hardware of {device}")
+    plan = SimpleNamespace(recipe=DetectionSettings(models=("one",), device="cuda"), places={})
+    result = DetectionResult(
+        trained_on="one", tested_on="one", seed=0, accuracy=0.9, detected=0.9, false_alarms=0.1, auc=0.9
+    )
+    images = ImageSet("real", torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64))
+    page = detection.tabulate(plan, {}, ImageSplits(images, images), (result,))
+    assert "hardware of cuda" in page.markdown

@@ -136,6 +136,7 @@ def tabulate(
 
     tables = [(what, detection_table(results, measure)) for measure, what in MEASURES.items()]
     settings, sentences = plan.recipe, detection_sentences(results)
+    device = choose_device(settings.device)
     learned, tested = (
         min(some, len(there))
         for some, there in ((settings.num_samples, images.train), (settings.test_samples, images.test))
@@ -146,7 +147,7 @@ def tabulate(
         f"{tested} of {images.test.name} and as many other samples; a classifier of width {settings.width}, "
         f"{settings.epochs} epochs, seeds {', '.join(map(str, settings.seeds))}",
         *(f"{name}: generator {model.config['digest'][:16]} of {plan.places[name]}" for name, model in models.items()),
-        f"{provenance.hardware(torch.device('cpu'))}; {provenance.note(provenance.commit(), provenance.versions())}",
+        f"{provenance.hardware(device)}; {provenance.note(provenance.commit(), provenance.versions())}",
     ]
     rows = pd.DataFrame([one.model_dump() for one in results])
     console = "\n".join([f"{TITLE}, {tables[0][0]}", console_table(tables[0][1]), "", *sentences])
