@@ -6,7 +6,7 @@ import pytest
 
 from helpers.cards import card, metrics, protocol
 from papergan.errors import EvaluationError
-from papergan.evaluation.scorecard import ScoreCard
+from papergan.evaluation.scorecard import ImageScores, ScoreCard
 
 
 def test_a_card_survives_json() -> None:
@@ -20,6 +20,26 @@ def test_a_card_survives_json() -> None:
 def test_a_card_has_what_was_measured_within_each_class() -> None:
     final = metrics() | {"intra_fid": 30.0, "intra_fid_class_3": 31.0}
     assert ScoreCard.read("a", card(final=final)).final["intra_fid_class_3"] == 31.0
+
+
+def test_the_columns_of_fewer_real_images_say_how_many_they_are() -> None:
+    real = [
+        {
+            "name": name,
+            "dataset": "held_out",
+            "protocols": [protocol(num_samples=count)],
+            "metrics": metrics(count=count),
+        }
+        for name, count in (("real test set", 2000), ("train copies", 10000))
+    ]
+    about = {name: card()[name] for name in ("hardware", "commit", "dirty", "versions")}
+    found = ImageScores.model_validate(
+        about | {
+            "fake": "f", "real": "r", "held_out": "h", "fake_digest": "d", "protocols": [protocol()],
+            "metrics": metrics(), "real_rows": real,
+        }
+    )  # fmt: skip
+    assert [*found.as_rows()[0]][4:] == ["real test set, 2000 images", "train copies"]
 
 
 def test_a_diverged_run_may_have_no_scores() -> None:

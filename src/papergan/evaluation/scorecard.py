@@ -178,12 +178,18 @@ class ImageScores(Document):
     versions: dict[str, str]
 
     def as_rows(self) -> list[dict[str, Any]]:
-        """Rows for a table: one row per metric, with its label, its value, and the values of real images."""
+        """Rows for a table: one row per metric, with its label, its value, and the values of real images.
+
+        The column of real images says how many they are where they are fewer than the fakes, which the labels count.
+        """
         rows = []
+        count = self.protocols[0].num_samples
+        taken = [(real, real.protocols[0].num_samples) for real in self.real_rows]
+        columns = {real.name if some == count else f"{real.name}, {some} images": real for real, some in taken}
         for label, name, metric, prefix in self._labelled():
             row: dict[str, Any] = {"metric": metric.title, "protocol": label, "value": self.metrics[name]}
             row["deviation"] = self.metrics.get(f"{prefix}{metric.deviation}") if metric.deviation else None
-            rows.append(row | {real.name: real.metrics.get(name) for real in self.real_rows})
+            rows.append(row | {column: real.metrics.get(name) for column, real in columns.items()})
         return rows
 
     def floors(self) -> list[str]:
