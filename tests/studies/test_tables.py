@@ -2,7 +2,7 @@
 
 import pytest
 
-from helpers.cards import card
+from helpers.cards import card, protocol
 from papergan.config.grid import COLUMNS
 from papergan.config.study import ClaimRecipe, StudyRecipe, TrialResult, trials_of
 from papergan.errors import RecipeError
@@ -79,6 +79,14 @@ def test_a_claim_says_how_many_of_the_planned_seeds_are_behind_its_values():
     claim = ClaimRecipe(claim="c", treatment=["two"], baseline=["one"], metrics=["fid"])
     (line,) = claim_table(claim_results([claim], groups)).to_dict("records")
     assert line["seeds"] == "2 of 3, 2"
+
+
+def test_numbers_by_two_networks_of_one_label_are_not_compared():
+    claim = ClaimRecipe(claim="c", treatment=["two"], baseline=["one"], metrics=["fid"])
+    for digest, count in (("i" * 64, 1), ("j" * 64, 0)):
+        groups = [*groups_of(["one"]), *groups_of(["two"], protocols=[protocol(extractor_digest=digest)])]
+        assert len(claim_results([claim], groups)) == count
+        assert len([name for name in summary(groups, []).columns if name.startswith("fid@")]) == 2 - count
 
 
 def test_seeds_that_all_diverged_settle_a_claim_and_seeds_to_come_do_not():

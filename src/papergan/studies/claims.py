@@ -108,8 +108,8 @@ def _compared(
             for (label, mine), (of_other, its) in both:
                 yield ClaimResult(claim.claim, one, other, metric, f"{label} than {of_other}", mine, its)
             continue
-        change, theirs = _published_change(metric, one, other, published), dict(other.measured(metric))
-        for label, mine in one.measured(metric):
+        change, theirs = _published_change(metric, one, other, published), dict(other.measured(metric, [one]))
+        for label, mine in one.measured(metric, [other]):
             if label in theirs:
                 yield ClaimResult(claim.claim, one, other, metric, label, mine, theirs[label], change)
 

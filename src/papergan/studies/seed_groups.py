@@ -7,16 +7,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from papergan.config.study import ExperimentTrial, TrialResult
 from papergan.config.trials import GroupedTrial, TrialRecord
 from papergan.evaluation.protocol import Protocol
 from papergan.metrics.registry import METRICS
+from papergan.reporting.column_headers import column_headers
 from papergan.reporting.seed_groups import Measured, SeedGroup, kind_of_card, mean_over
 from papergan.studies.measures import OF_TRAINING, is_intermediate_layer
 from papergan.studies.runner import ResultStore
 
+OF_IMAGES = ("reference_name", "reference_digest", "reference_count", "held_out_digest", "held_out_count")
+"""Rules that name real images: subsets of one data set, which a factor chooses, share a table and its columns."""
 T = TypeVar("T", bound=GroupedTrial)
 R = TypeVar("R", bound=TrialResult | TrialRecord)
 N = TypeVar("N", bound=TrialRecord)
@@ -100,8 +103,11 @@ class TrialGroup(ABC, Generic[T, R]):
         return mean_over(measure(result) for result in self.results if ended_early(result) is None)
 
     @abstractmethod
-    def measured(self, metric: str) -> Iterator[tuple[str, Measured]]:
-        """A metric under each of its labels here: with its protocol, by each extractor."""
+    def measured(self, metric: str, among: Sequence[Any] = ()) -> Iterator[tuple[str, Measured]]:
+        """A metric under each of its labels here: with its protocol, by each extractor.
+
+        among: groups that it is compared with; a label that has other rules in one of them says which these are.
+        """
 
 
 class ExperimentGroup(TrialGroup[ExperimentTrial, TrialResult]):
@@ -139,14 +145,15 @@ class ExperimentGroup(TrialGroup[ExperimentTrial, TrialResult]):
             if (found := self.seeds.final(name)) is not None:
                 yield protocol, found
 
-    def measured(self, metric: str) -> Iterator[tuple[str, Measured]]:
+    def measured(self, metric: str, among: Sequence[Any] = ()) -> Iterator[tuple[str, Measured]]:
         if metric in OF_TRAINING:
             value = self.over(OF_TRAINING[metric])
             yield from [(metric, value)] if value is not None else []
             return
+        headers = column_headers([one for group in (self, *among) for one in group.seeds.protocols], OF_IMAGES)
         for protocol, found in self.scored(metric):
             if not is_intermediate_layer(protocol.metric_prefix):
-                yield protocol.label(metric), found
+                yield headers[protocol.comparability_digest(METRICS[metric]), metric], found
 
 
 class NamedGroup(TrialGroup[T, N]):
@@ -156,7 +163,7 @@ class NamedGroup(TrialGroup[T, N]):
     def dataset(self) -> str:
         return self.trial.grid if self.results else ""
 
-    def measured(self, metric: str) -> Iterator[tuple[str, Measured]]:
+    def measured(self, metric: str, among: Sequence[Any] = ()) -> Iterator[tuple[str, Measured]]:
         value = self.over(lambda result: result.value(metric))
         yield from [(metric, value)] if value is not None else []
 

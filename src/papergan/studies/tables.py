@@ -23,7 +23,7 @@ from papergan.studies.measures import (
     seconds_per_image,
     spread_of_loss,
 )
-from papergan.studies.seed_groups import ExperimentGroup, ended_early
+from papergan.studies.seed_groups import OF_IMAGES, ExperimentGroup, ended_early
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,8 +34,6 @@ SHOWN_METRICS = (
     "nas_real", "nas_flips", "nas", "copy_rate", "distance_ratio", "two_sample_accuracy",
 )  # fmt: skip
 BEST = {"fid": "fid", "is_mean": "is"}  # metrics whose best epoch is in score cards, and its name there
-OF_IMAGES = ("reference_name", "reference_digest", "reference_count", "held_out_digest", "held_out_count")
-"""Rules that name real images: subsets of one data set, which a factor chooses, share a table and its columns."""
 RANKED = ("fid", "is_mean", "recall", "coverage")
 SPEEDS: dict[str, TrialMeasure] = {"time": seconds_per_image, "sampling": sampling_seconds}
 
@@ -147,7 +145,7 @@ def measures_of(groups: Sequence[ExperimentGroup]) -> dict[str, list[Measure]]:
     for of, metric in (("collapse", "recall"), ("collapse", "classes_covered"), ("quality", "fid")):
         labels: dict[str, dict[str, Measured]] = {}
         for level, group in by_level.items():
-            for label, value in group.measured(metric):
+            for label, value in group.measured(metric, [*by_level.values()]):
                 labels.setdefault(label, {})[level] = value
         higher = METRICS[metric].better == "higher"
         found.setdefault(of, []).extend(Measure(label, higher, values) for label, values in labels.items())
