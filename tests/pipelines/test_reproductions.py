@@ -100,7 +100,8 @@ def test_the_page_joins_cards_of_experiments_dirac_gan_and_anchors(tmp_path):
     short, twice = {"epochs": 2.0, "steps": 1562}, {"epochs": 100.0, "steps": 78100}
     for name, changes in {
         "shorter": short, "longer": twice, "fewer samples": {"rules": {"num_samples": 1000}},
-        "other split": {"rules": {"reference_split": "test"}}, "other recipe": {"recipe_fingerprint": "f" * 12},
+        "other split": {"rules": {"reference_split": "test"}},
+        "other bandwidths": {"rules": {"parzen_bandwidths": (0.2,)}}, "other recipe": {"recipe_fingerprint": "f" * 12},
     }.items():  # fmt: skip
         cards = {name: card_of(what.trials[0], 99.0, **changes)} | cards
     dirac = [

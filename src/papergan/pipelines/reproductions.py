@@ -128,7 +128,10 @@ def _by_source(
     return {name: sorted(runs, key=lambda run: run.seed) for name, runs in found.items()}
 
 
-RULES = ("num_samples", "reference_split", "truncation", "quantisation", "parzen_samples", "parzen_validation")
+RULES = (
+    "num_samples", "reference_split", "truncation", "quantisation", "parzen_samples", "parzen_validation",
+    "parzen_bandwidths",
+)  # fmt: skip
 """Rules of an evaluation that a number depends on."""
 
 
