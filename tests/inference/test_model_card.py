@@ -73,6 +73,12 @@ def test_a_card_of_all_that_is_known():
     assert recipe["settings"] == model_of("dcgan").config["settings"]
 
 
+def test_a_number_of_other_data_says_of_which():
+    row = PublishedRow("arjovsky2017", "Table 1", "cifar10", "is", "WGAN", 3.25)
+    card = model_card(config(ABOUT | {"dataset": "svhn/train"}), [row])
+    assert "| WGAN (arjovsky2017 Table 1) | is | 3.25 | 7.1 | on cifar10 |" in card
+
+
 def test_a_card_where_nothing_is_known():
     card = model_card(config({}, "dcgan_labels"))
     assert front(card).keys() == {"license", "library_name", "tags"}

@@ -23,8 +23,9 @@ from papergan.metrics.registry import DISCRIMINATOR_METRICS, METRICS, metric_and
 from papergan.reporting.published_results import PublishedRow
 
 COPIES = ("copy_rate", "distance_ratio", "membership_auc")  # suffixes of metric names
-OF_PAIRS = {"psnr_y": "psnr_y", "ssim_y": "ssim_y"}
-COMPARABLE = {"fid": "fid", "is": "is_mean", **OF_PAIRS}  # published metrics, and their names here
+COMPARABLE = {  # published metrics, and their names here
+    "fid": "fid", "is": "is_mean", "psnr_y": "psnr_y", "ssim_y": "ssim_y",
+}  # fmt: skip
 PUBLISHED = (
     "Published numbers rarely name their samples, splits, reference images and weights of Inception: compare with "
     "care. Numbers by other extractors (`domain_fid`) have no published counterpart."
@@ -187,7 +188,7 @@ def _beside(
     for row in rows:
         name = COMPARABLE.get(str(row.get("metric")), "")
         deviation = "" if row.get("std") is None else f" ± {row['std']:g}"
-        elsewhere = f"on {row['dataset']}" if name in OF_PAIRS and row.get("dataset", dataset) != dataset else ""
+        elsewhere = f"on {row['dataset']}" if row.get("dataset", dataset) != dataset else ""
         remark = "; ".join(filter(None, [elsewhere, *(str(row[key]) for key in ("note", "source") if row.get(key))]))
         where = " ".join(str(row[key]) for key in ("paper", "table") if row.get(key))
         here = _value(metrics, name) if name in metrics else "not measured"
