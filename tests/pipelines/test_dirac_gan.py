@@ -9,7 +9,7 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 
 from papergan.config.checked import Dirac
-from papergan.config.dirac import DiracRecipe
+from papergan.config.dirac import Complex, DiracRecipe
 from papergan.errors import RecipeError
 from papergan.hooks.tool_checks import check_settings
 from papergan.pipelines import dirac_gan as nodes
@@ -109,6 +109,11 @@ def test_a_variant_that_diverges_ends_there_and_the_page_has_all(tmp_path):
     ]  # fmt: skip
     assert max(figure.axes[1].get_xlim()) < 100
     figure.savefig(tmp_path / "figure.png")
+
+
+def test_real_parts_of_rounding_errors_have_no_sign():
+    assert nodes._pair((Complex(-1e-9, -0.5), Complex(-1e-9, 0.5))) == "0.000 ± 0.500i"
+    assert nodes._pair((Complex(-1e-9, 0.0), Complex(1e-9, 0.0))) == "0.000, 0.000"
 
 
 @pytest.mark.parametrize(

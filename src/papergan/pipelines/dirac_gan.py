@@ -70,8 +70,9 @@ def _pair(values: tuple[Complex, Complex] | None) -> str:
     if values is None:
         return ""
     (low, minus), (high, plus) = values
+    low, high = (round(part, 3) + 0.0 for part in (low, high))  # no -0.000
     if abs(minus) > 1e-3 or abs(plus) > 1e-3:
-        return f"{low + 0.0:.3f} ± {abs(plus):.3f}i"
+        return f"{low:.3f} ± {abs(plus):.3f}i"
     return f"{low:.3f}, {high:.3f}"
 
 

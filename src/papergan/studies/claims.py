@@ -150,7 +150,7 @@ def _seeds(value: Measured | None, group: AnyGroup) -> str:
 
 
 def _percent(value: float | None) -> str:
-    return "" if value is None else f"{value:+.2f}"
+    return "" if value is None else f"{round(value, 2) + 0.0:+.2f}"  # no -0.00
 
 
 def claim_sentences(results: Sequence[ClaimResult]) -> list[str]:
