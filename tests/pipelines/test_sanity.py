@@ -31,6 +31,7 @@ def test_every_corruption_is_scored_plotted_and_told(tmp_path):
     figure, page = sanity.show_sanity(recipe, cases)
     assert len(figure.axes) % len(CORRUPTIONS) == 0
     assert "What must hold" in page.html
+    assert "20 images against all training images, seed 0, 2 kernel subsets of 20, 10 splits" in page.markdown
     assert len(page.csv.splitlines()) == 1 + len(cases)
 
 

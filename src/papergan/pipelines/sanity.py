@@ -149,7 +149,8 @@ def _title(recipe: Sanity) -> str:
 
 
 def _notes(recipe: Sanity) -> list[str]:
-    rules = recipe.recipe.rules_for(recipe.recipe.num_samples)
+    count = recipe.recipe.num_samples
+    rules = recipe.recipe.rules_for(count).within(count, count)
     return [
         f"protocol: {rules.num_samples} images against all training images, seed {rules.seed}, "
         f"{rules.kid_subsets} kernel subsets of {rules.kid_subset_size}, {rules.inception_splits} splits",
