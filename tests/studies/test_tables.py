@@ -1,16 +1,20 @@
 """Columns of a study's tables: every factor has one of its own."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from helpers.cards import card, protocol
+from papergan.config.checked import TrialPlan
 from papergan.config.grid import COLUMNS
 from papergan.config.study import ClaimRecipe, StudyRecipe, TrialResult, trials_of
 from papergan.errors import RecipeError
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.metrics.registry import is_score
+from papergan.pipelines.study import _notes
 from papergan.reporting.published_results import PublishedRow
 from papergan.studies.claims import claim_results, claim_table
-from papergan.studies.seed_groups import ExperimentGroup
+from papergan.studies.seed_groups import ExperimentGroup, grouped
 from papergan.studies.tables import summary, trial_table
 from papergan.training.history import History
 
@@ -116,3 +120,12 @@ def test_the_budget_of_a_row_is_that_of_the_seeds_that_finished_if_there_are_any
     assert [line["seeds"] for line in found] == ["0, 1", ""]
     assert [line["images seen"] for line in found] == ["1000.0 ± 0", "64.00"]
     assert found[0]["training s"] == "3600.5 ± 0"
+
+
+def test_a_trial_of_two_grids_is_counted_once():
+    grids = {name: {"experiments": ["one"], "factors": {}} for name in ("first", "second")}
+    recipe = StudyRecipe.parse("study", {"paper": "song2023", "seeds": [0, 1], "grids": grids})
+    plan = TrialPlan("study", recipe, tuple(trials_of("study", recipe, RECIPES)))
+    store = {plan.trials[0].key: TrialResult(ScoreCard.read("one", card("one")), History())}
+    groups = grouped(ExperimentGroup, plan.trials, SimpleNamespace(find=store.get))
+    assert _notes(plan, groups, [], {})[0] == "1 trials done, 1 not yet"

@@ -126,8 +126,8 @@ def _narrow(table: pd.DataFrame) -> pd.DataFrame:
 def _notes(
     study: Study, groups: Sequence[ExperimentGroup], rows: Sequence[PublishedRow], published: Mapping[str, Any]
 ) -> list[str]:
-    done = [result.card for group in groups for result in group.results]
-    missing = sum(len(group.missing) for group in groups)
+    finished = {id(result): result.card for group in groups for result in group.results}  # a trial may be in two grids
+    done, missing = [*finished.values()], len({trial.key for trial in study.trials}) - len(finished)
     notes = [f"{len(done)} trials done, {missing} not yet"] if missing else []
     real_rows = {(real.dataset, real.name): real for card in done for real in card.real_rows}
     for real in (row for row in real_rows.values() if row.name not in BASELINES):  # the baselines are in the tables
