@@ -197,11 +197,9 @@ def parquet_pictures(paths: Sequence[Path], *, empty: bool = False) -> Pictures:
         for table, column in zip(tables, columns, strict=True):
             yield from _pictures_of(table, column, empty=empty)
 
-    labels = np.zeros(sum(table.rows for table in tables), np.int64)
-    if all(map(_has_labels, tables)):
-        labels = np.concatenate([_labels(table) for table in tables])
-    if len(np.unique(labels)) < 2:
-        return Pictures(each, np.zeros_like(labels))
+    labels = np.concatenate([_labels(table) for table in tables]) if all(map(_has_labels, tables)) else None
+    if labels is None or len(np.unique(labels)) < 2:
+        return Pictures(each, np.zeros(sum(table.rows for table in tables), np.int64))
     return Pictures(each, labels, tuple(map(str, range(labels.max() + 1))))
 
 
