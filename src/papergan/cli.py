@@ -119,8 +119,8 @@ def _runner(options: dict[str, Any]) -> str:
 def _refuse_unknown_pipelines(options: dict[str, Any]) -> None:
     known = [*registry.discover(), *registry.studies(), *registry.TOOLS, "__default__"]
     wanted = [options["pipeline"]] if options["pipeline"] else list(options["pipelines"] or [])
-    unknown = [name for name in wanted if name not in known]
-    if unknown := [name for name in unknown if name not in pipelines]:  # a user's own, which take longer to list
+    unknown = [name for name in wanted if name not in known and name not in pipelines]  # a user's own: slow to list
+    if unknown:
         raise RecipeError(
             "; ".join(f"unknown pipeline {quoted(name)}{_hint(name, known, options['env'])}" for name in unknown)
         )

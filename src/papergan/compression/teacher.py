@@ -27,7 +27,7 @@ def teacher_network(stored: StoredModel, game: Game) -> nn.Module:
     kinds = [_prior_text(sampler.prior) for sampler in (theirs, ours)]
     if kinds[0] != kinds[1]:
         raise RecipeError(f"its latents are {kinds[0]}, those of the student {kinds[1]}; both need the same prior")
-    if any(True for _ in ours.prior.parameters()):
+    if list(ours.prior.parameters()):
         raise RecipeError(f"its latents are {kinds[0]}, a prior that is trained, so that those of the student differ")
     progress = Progress(**stored.config["progress"])
     latents = [sampler.latents(2, 0, "teacher", progress=progress) for sampler in (theirs, ours)]

@@ -20,7 +20,6 @@ from papergan.messages import quoted
 
 COMPLETE = {"paper", "system", "dataset", "training"}  # what every recipe must have
 STUDY = {"grids", "search"}  # an entry with one of these is a study
-TEMPLATE = "_"  # what the names of entries begin with that only others refer to
 OURS = ("parameters_studies.yml", "parameters_tools.yml")  # in conf/base; also the folder `parameters`
 
 
@@ -76,10 +75,10 @@ def own_entries(configuration: Configuration, known: set[str]) -> OwnEntries:
 
 @cache
 def read_own(configuration: Configuration) -> tuple[tuple[Path, str, Mapping[str, Any]], ...]:
-    """Every entry of the own files but templates: file, name and content; cached until `read_own.cache_clear`."""
+    """Every entry of the own files, as file, name and content; cached until `read_own.cache_clear`."""
     return tuple(
         (path, name, entry)
         for path in configuration.own_files()
         for name, entry in read_entries(path, "names to recipes", scalars=True).items()
-        if isinstance(entry, dict) and not name.startswith(TEMPLATE)
+        if isinstance(entry, dict)
     )

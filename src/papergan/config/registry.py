@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from papergan.config.own_entries import TEMPLATE, Configuration, OwnEntries, own_entries, read_own
+from papergan.config.own_entries import Configuration, OwnEntries, own_entries, read_own
 from papergan.config.papers import papers
 from papergan.config.yaml_file import read_entries
 from papergan.errors import RecipeError, did_you_mean
@@ -63,8 +63,6 @@ def _in_folder(folder: Path) -> dict[str, ExperimentEntry]:
     order = list(papers())
     for path in sorted(folder.glob("*.yml"), key=lambda path: (_place(path.stem, order), path.name)):
         for name, entry in read_entries(path, "experiment names to recipes").items():
-            if name.startswith(TEMPLATE):
-                continue
             if name in found:
                 raise RecipeError(f"{path}: experiment {quoted(name)} is defined twice")
             found[name] = _entry(path, name, entry)
@@ -108,7 +106,7 @@ def _own() -> OwnEntries:
 @cache
 def _in_file(path: Path) -> dict[str, ExperimentEntry]:
     entries = read_entries(path, "study names to studies").items() if path.exists() else ()
-    return {name: _entry(path, name, entry, "a study") for name, entry in entries if not name.startswith(TEMPLATE)}
+    return {name: _entry(path, name, entry, "a study") for name, entry in entries}
 
 
 _in_use = Configuration(PARAMETERS.parents[1], os.environ.get("KEDRO_ENV") or "local")

@@ -11,9 +11,11 @@ from papergan.atomic_files import read_regular
 from papergan.errors import RecipeError
 from papergan.validation import one_line_error
 
+TEMPLATE = "_"  # entries whose names begin with it are only anchors for others, as in Kedro's catalog
+
 
 def read_entries(path: Path, expected: str, *, scalars: bool = False) -> dict[str, dict[str, Any]]:
-    """Every entry by its name. expected: for the message, such as "experiment names to recipes".
+    """Every entry but templates, by its name. expected: for the message, such as "experiment names to recipes".
 
     scalars: whether an entry may be anything, and the file empty.
 
@@ -26,8 +28,9 @@ def read_entries(path: Path, expected: str, *, scalars: bool = False) -> dict[st
         raise RecipeError(f"{path} cannot be read: {one_line_error(error)}") from error
     if entries is None and scalars:
         return {}
-    named = isinstance(entries, dict) and all(isinstance(name, str) for name in entries)
-    if not named or not (scalars or all(isinstance(entry, dict) for entry in entries.values())):
+    if not isinstance(entries, dict) or not all(isinstance(name, str) for name in entries):
         raise RecipeError(f"{path}: expected a mapping of {expected}")
-    found: dict[str, dict[str, Any]] = entries
+    found = {name: entry for name, entry in entries.items() if not name.startswith(TEMPLATE)}
+    if not scalars and not all(isinstance(entry, dict) for entry in found.values()):
+        raise RecipeError(f"{path}: expected a mapping of {expected}")
     return found

@@ -16,7 +16,7 @@ from kedro.config import MissingConfigException, OmegaConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
 from papergan.atomic_files import open_regular
-from papergan.config.own_entries import TEMPLATE
+from papergan.config.yaml_file import TEMPLATE
 from papergan.errors import PaperganError, RecipeError
 from papergan.messages import quoted
 from papergan.validation import one_line_error
