@@ -91,6 +91,19 @@ def test_runs_are_joined_by_what_measured_them_and_count_where_they_have_the_met
     assert run_table([mine, nothing]).to_dict("records")[0]["value"] == 100.0
 
 
+def test_seeds_that_diverged_are_named_and_counted_and_are_no_part_of_the_mean():
+    lost = [MeasuredRun(seed, {"real_part": 1.0}, {}, 1.0, "", diverged=True) for seed in (1, 2)]
+    (some,) = reproductions([number()], {"gmmn": [run(101.0), *lost]})
+    assert some.value == 101.0
+    assert some.verdict == "reproduced, by one seed; 2 of 3 seeds diverged"
+    (all_lost,) = reproductions([number(measured_by="cgan")], {"cgan": lost})
+    assert all_lost.verdict == "not reproduced: diverged"
+    assert reproductions([number(metric="real_part")], {"gmmn": lost})[0].diverged == ()  # a number that it has
+    table = reproduction_table([some, all_lost], {"li2015": "Li et al. 2015"}, {"gmmn": "", "cgan": ""})
+    assert list(table["seeds"]) == ["0, 1 diverged, 2 diverged", "1 diverged, 2 diverged"]
+    assert summary([some, all_lost]) == "2 of 2 published numbers measured, of 1 papers; 1 reproduced, of 1 papers"
+
+
 def test_numbers_are_read_with_their_paper_and_refused_where_they_are_wrong():
     given = {
         "number": "n",

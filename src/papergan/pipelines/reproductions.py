@@ -111,7 +111,7 @@ def _by_source(
     trials: Sequence[ExperimentTrial], cards: Iterable[ScoreCard], dirac: Iterable[DiracResult],
     anchors: Mapping[str, Mapping[str, float]],
 ) -> dict[str, list[MeasuredRun]]:  # fmt: skip
-    """Measured runs by experiment or tool; the first of a recipe's cards counts. A diverged run has no numbers."""
+    """Measured runs by experiment or tool; the first of a recipe's cards counts."""
     mine: dict[str, tuple[str, ScoreCard]] = {}
     for card in cards:
         for trial in trials:

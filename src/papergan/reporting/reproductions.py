@@ -22,7 +22,8 @@ WIDE = 0.5  # largest share of the published value for twice the joint error at 
 class MeasuredRun:
     """Numbers of one run. values: by metric. errors: standard errors of some metrics, for example over test images.
 
-    minutes: of training, if anything was trained. made_by: hardware, versions, commit.
+    minutes: of training, if anything was trained. made_by: hardware, versions, commit. diverged: then it has no final
+    values.
     """
 
     seed: int
@@ -30,14 +31,19 @@ class MeasuredRun:
     errors: Mapping[str, float]
     minutes: float | None
     made_by: str
+    diverged: bool = False
 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """A published number and the runs that measure it; runs without its metric do not count."""
+    """A published number and the runs that measure it; runs without its metric do not count.
+
+    diverged: seeds that diverged before there was a value; the mean is of the others, and the verdict says so.
+    """
 
     published: PublishedNumber
     runs: tuple[MeasuredRun, ...]
+    diverged: tuple[int, ...] = ()
 
     @property
     def value(self) -> float | None:
@@ -79,15 +85,20 @@ class Reproduction:
 
     @property
     def verdict(self) -> str:
-        """reproduced: they agree; inconclusive: they agree, with large errors; not reproduced. Notes if by one seed."""
+        """reproduced: they agree; inconclusive: they agree, with large errors; not reproduced.
+
+        Notes if by one seed, and how many seeds diverged.
+        """
         if self.value is None:
-            return "not measured"
+            return "not reproduced: diverged" if self.diverged else "not measured"
         if self.agrees:
             too_wide = 2 * self.joint_error > WIDE * abs(self.published.value)
             found = "inconclusive" if too_wide else REPRODUCED
         else:
             found = f"not reproduced: {'above' if self.value > self.published.value else 'below'}"
-        return f"{found}, by one seed" if self.one_seed else found
+        found += ", by one seed" if self.one_seed else ""
+        lost = len(self.diverged)
+        return f"{found}; {lost} of {lost + len(self.runs)} seeds diverged" if lost else found
 
     @property
     def _metric(self) -> str:
@@ -109,15 +120,18 @@ def reproductions(
     numbers: Iterable[PublishedNumber], runs: Mapping[str, Sequence[MeasuredRun]]
 ) -> tuple[Reproduction, ...]:
     """Join numbers with runs. runs: by what measured them, see `PublishedNumber.measured_by`."""
-    return tuple(
-        Reproduction(one, tuple(run for run in runs.get(one.measured_by, ()) if one.metric in run.values))
-        for one in numbers
-    )
+    return tuple(_joined(one, runs.get(one.measured_by, ())) for one in numbers)
+
+
+def _joined(published: PublishedNumber, runs: Sequence[MeasuredRun]) -> Reproduction:
+    with_value = tuple(run for run in runs if published.metric in run.values)
+    lost = tuple(run.seed for run in runs if run.diverged and published.metric not in run.values)
+    return Reproduction(published, with_value, lost)
 
 
 def summary(found: Sequence[Reproduction]) -> str:
     """One sentence: how many numbers of how many papers were measured, and how many were reproduced."""
-    measured = [one for one in found if one.runs]
+    measured = [one for one in found if one.runs or one.diverged]
     same = [one for one in measured if one.verdict.startswith(REPRODUCED)]
     papers = {one.published.paper for one in measured}
     return (
@@ -142,7 +156,7 @@ def _row(one: Reproduction, cite: Mapping[str, str], command: Mapping[str, str])
         "number": f"{published.number} ({published.place})",
         "published": plus_minus(published.value, published.error),
         "measured": plus_minus(one.value, one.error),
-        "seeds": ", ".join(str(run.seed) for run in one.runs),
+        "seeds": ", ".join([*(str(run.seed) for run in one.runs), *(f"{seed} diverged" for seed in one.diverged)]),
         "verdict": one.verdict,
         "minutes": text(fmean(minutes)) if minutes else "",
         "command": command[published.measured_by],

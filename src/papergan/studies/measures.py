@@ -132,7 +132,8 @@ def run_of_card(card: ScoreCard) -> MeasuredRun:
         if metric.deviation in card.final and name in card.final
     }
     values = {} if card.ended_early else card.final
-    return MeasuredRun(card.seed, values, errors, card.training_seconds / 60, made_by(card))
+    diverged = card.diverged is not None
+    return MeasuredRun(card.seed, values, errors, card.training_seconds / 60, made_by(card), diverged)
 
 
 def made_by(card: ScoreCard) -> str:
@@ -150,7 +151,7 @@ def run_of_dirac(result: DiracResult) -> MeasuredRun:
         values |= {"real_part": high.real, "lower_real_part": low.real, "imaginary_part": high.imaginary}
     if result.step_radius is not None:
         values["step_radius"] = result.step_radius
-    return MeasuredRun(0, values, {}, None, "")
+    return MeasuredRun(0, values, {}, None, "", diverged=result.diverged_at is not None)
 
 
 def run_of_points(seed: int, result: ModeResult) -> MeasuredRun:
@@ -158,4 +159,4 @@ def run_of_points(seed: int, result: ModeResult) -> MeasuredRun:
     last = {} if result.diverged else result.over_time[-1]
     minutes = result.seconds_per_step * result.over_time[-1]["step"] / 60
     made = ", ".join(f"{name} {value}" for name, value in result.provenance.items())
-    return MeasuredRun(seed, last, {}, minutes, made)
+    return MeasuredRun(seed, last, {}, minutes, made, result.diverged)
