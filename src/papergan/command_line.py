@@ -201,9 +201,9 @@ def translate(
 def measure(model: str, images: Path, tile: int | None, device: str | None) -> None:
     """Measure PSNR and SSIM of MODEL on IMAGES (a file or a folder, of any size), degraded as in its recipe."""
     from papergan.inference.locate import load_generator
-    from papergan.inference.measured_files import as_text, measure_files
+    from papergan.inference.measured_files import measure_files
 
-    click.echo(as_text(*measure_files(load_generator(model, device), images, tile=tile)))
+    click.echo(measure_files(load_generator(model, device), images, tile=tile).as_text())
 
 
 @main.command()

@@ -11,7 +11,7 @@ from PIL import Image
 from papergan.command_line import main
 from papergan.errors import DataError, RecipeError, StorageError
 from papergan.inference import Translator
-from papergan.inference.measured_files import as_text, measure_files
+from papergan.inference.measured_files import measure_files
 from papergan.inference.model_card import model_card
 from papergan.inference.translated_files import translate_files
 from papergan.serving.server import serve
@@ -156,8 +156,9 @@ def test_images_of_any_size_are_measured_beside_bicubic_enlargement(loaded, tmp_
     draw = np.random.default_rng(0)
     for name, (height, width) in (("a.png", (31, 40)), ("b.bmp", (64, 26))):
         Image.fromarray(draw.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(tmp_path / name)
-    count, scores = measure_files(with_recipe(loaded("srgan"), kind="downsampled", factor=2), tmp_path)
-    assert (count, set(scores)) == (2, {"translated", "bicubic"})
+    found = measure_files(with_recipe(loaded("srgan"), kind="downsampled", factor=2), tmp_path)
+    scores = found.scores
+    assert (found.images, found.with_ssim, set(scores)) == (2, 2, {"translated", "bicubic"})
     wanted = []
     for name, (height, width) in (("a.png", (30, 40)), ("b.bmp", (64, 26))):
         image = Image.open(tmp_path / name).crop((0, 0, width, height))
@@ -168,10 +169,27 @@ def test_images_of_any_size_are_measured_beside_bicubic_enlargement(loaded, tmp_
     assert scores["bicubic"]["psnr"] == pytest.approx(np.mean(wanted), abs=0.02)
     assert scores["translated"]["psnr"] < scores["bicubic"]["psnr"]  # it is untrained
     assert {"psnr_y", "ssim_y", "ssim"} <= scores["translated"].keys()
-    lines = as_text(count, scores).splitlines()
+    lines = found.as_text().splitlines()
     assert lines[0] == "2 images"
     assert lines[1].split() == ["psnr_y", "ssim_y", "psnr", "ssim"]
     assert f"{scores['bicubic']['psnr']:.2f}" in lines[3].split()
+    assert len(lines) == 4
+
+
+def test_images_below_the_window_of_ssim_leave_that_of_the_others(loaded, tmp_path):
+    draw = np.random.default_rng(0)
+    for name, size in (("a.png", 32), ("b.png", 40)):
+        Image.fromarray(draw.integers(0, 256, (size, size, 3), dtype=np.uint8)).save(tmp_path / name)
+    translator = with_recipe(loaded("pix2pix"), kind="blurred", sigma=1.0)
+    alone = measure_files(translator, tmp_path)
+    Image.fromarray(draw.integers(0, 256, (9, 9, 3), dtype=np.uint8)).save(tmp_path / "small.png")
+    found = measure_files(translator, tmp_path)
+    assert (found.images, found.with_ssim) == (3, 2)
+    assert found.scores["translated"]["ssim"] == pytest.approx(alone.scores["translated"]["ssim"])
+    assert found.scores["translated"]["psnr"] != alone.scores["translated"]["psnr"]
+    assert found.as_text().splitlines()[-1] == "SSIM of 2 of 3; the others have a side below 11 pixels"
+    only = measure_files(translator, tmp_path / "small.png")
+    assert (only.with_ssim, {"psnr", "psnr_y"}) == (0, only.scores["translated"].keys())
 
 
 def test_an_image_that_is_too_small_to_be_measured_is_named(loaded, tmp_path):
@@ -182,13 +200,13 @@ def test_an_image_that_is_too_small_to_be_measured_is_named(loaded, tmp_path):
         with pytest.raises(RecipeError, match=r"small.png is \d+ x \d+, expected at least 16 pixels each way"):
             measure_files(translator, tmp_path)
     Image.new("RGB", (17, 16)).save(tmp_path / "small.png")
-    assert measure_files(translator, tmp_path)[0] == 2
+    assert measure_files(translator, tmp_path).images == 2
 
 
 def test_a_blur_wider_than_an_image_is_measured(loaded, tmp_path):
     for name, size in (("wide.png", (40, 9)), ("high.png", (9, 40))):
         Image.fromarray(np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), np.uint8)).save(tmp_path / name)
-    assert measure_files(with_recipe(loaded("pix2pix"), kind="blurred", sigma=5.0), tmp_path)[0] == 2
+    assert measure_files(with_recipe(loaded("pix2pix"), kind="blurred", sigma=5.0), tmp_path).images == 2
 
 
 def test_what_restores_nothing_is_not_measured(loaded, tmp_path):

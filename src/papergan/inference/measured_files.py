@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
@@ -17,12 +18,37 @@ from papergan.inference.generator import Generator
 from papergan.inference.translated_files import image_files, read_image
 from papergan.inference.translator import LEAST, Translator
 from papergan.messages import sanitise
+from papergan.metrics.ms_ssim import WINDOW
 
 Scores = dict[str, float]
 
 
-def measure_files(generator: Generator, images: Path, *, tile: int | None = None) -> tuple[int, dict[str, Scores]]:
-    """The number of images, and mean PSNR and SSIM of the translator, "translated", and of each baseline.
+@dataclass(frozen=True)
+class MeasuredFiles:
+    """Mean PSNR and SSIM of the translator, "translated", and of each baseline.
+
+    images: how many PSNR is the mean of. with_ssim: how many SSIM is the mean of, as smaller ones than its window have
+    none; if 0, `scores` has none either.
+    """
+
+    images: int
+    with_ssim: int
+    scores: dict[str, Scores]
+
+    def as_text(self) -> str:
+        """A text table with one line each for the translator and the baselines."""
+        names = [name for name in ("psnr_y", "ssim_y", "psnr", "ssim") if name in self.scores["translated"]]
+        lines = [f"{self.images} {'image' if self.images == 1 else 'images'}"]
+        lines.append(f"{'':12}" + "".join(f"{name:>10}" for name in names))
+        for row, values in self.scores.items():
+            lines.append(f"{row:12}" + "".join(f"{values[name]:10.{2 if 'psnr' in name else 4}f}" for name in names))
+        if self.with_ssim < self.images:
+            lines.append(f"SSIM of {self.with_ssim} of {self.images}; the others have a side below {WINDOW} pixels")
+        return "\n".join(lines)
+
+
+def measure_files(generator: Generator, images: Path, *, tile: int | None = None) -> MeasuredFiles:
+    """Mean PSNR and SSIM of a translator and of its baselines on the user's images.
 
     Every image file of a folder, or one file, of any size, is degraded as in the recipe, and the translator's result is
     compared with the image. For super-resolution, sides are cropped to multiples of the factor, and as many pixels at
@@ -45,7 +71,8 @@ def measure_files(generator: Generator, images: Path, *, tile: int | None = None
         made |= dict(baselines(given, wanted.shape[1], (wanted.shape[2], wanted.shape[3])))
         for name, one in made.items():
             found.setdefault(name, []).append(pair_scores(one, wanted, factor if factor > 1 else 0))
-    return len(files), {name: _means(scores) for name, scores in found.items()}
+    with_ssim = sum("ssim" in one for one in found["translated"])
+    return MeasuredFiles(len(files), with_ssim, {name: _means(scores) for name, scores in found.items()})
 
 
 def degradation_of(generator: Generator) -> Degradation:
@@ -66,20 +93,12 @@ def degradation_of(generator: Generator) -> Degradation:
     return settings
 
 
-def as_text(count: int, scores: dict[str, Scores]) -> str:
-    """A text table with one line each for the translator and the baselines."""
-    names = [name for name in ("psnr_y", "ssim_y", "psnr", "ssim") if name in scores["translated"]]
-    lines = [f"{count} images", f"{'':12}" + "".join(f"{name:>10}" for name in names)]
-    for row, values in scores.items():
-        lines.append(f"{row:12}" + "".join(f"{values[name]:10.{2 if 'psnr' in name else 4}f}" for name in names))
-    return "\n".join(lines)
-
-
 def _cut(image: np.ndarray, factor: int) -> np.ndarray:
     height, width = image.shape[:2]
     return np.ascontiguousarray(image[: height - height % factor, : width - width % factor])
 
 
 def _means(scores: list[Scores]) -> Scores:
-    shared = set.intersection(*(set(one) for one in scores))
-    return {name: fmean(one[name] for one in scores) for name in sorted(shared)}
+    """The means over images, of each score over those that have it."""
+    names = set().union(*scores)
+    return {name: fmean(one[name] for one in scores if name in one) for name in sorted(names)}
