@@ -56,7 +56,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--experiment", default="hybrid_cifar10")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="changes of the recipe, as YAML")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--size", type=int, default=32, help="of images, which are random")
+    parser.add_argument("--size", type=int, help="of images, which are random; default: of the recipe, or 32")
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--warm-up", type=int, default=5)
     parser.add_argument("--loop-only", action="store_true", help="no parts, no attainable rate")
@@ -106,9 +106,15 @@ def recipe_of(experiment: str, changes: list[str]) -> Recipe:
     return Recipe.parse(experiment, recipes[experiment])
 
 
+def image_size(recipe: Recipe) -> int:
+    """The recipe's image size; 32 if it leaves it to the data set."""
+    return recipe.image_size or 32
+
+
 def measure(recipe: Recipe, given: argparse.Namespace) -> dict[str, Any]:
     """All results, as plain values."""
-    bench = Bench(recipe, given.size)
+    size = given.size or image_size(recipe)
+    bench = Bench(recipe, size)
     with numerics(recipe.training.precision, deterministic=recipe.training.deterministic):
         rates = bench.loop(given.steps, given.warm_up)
         counts = bench.counts()
@@ -118,7 +124,7 @@ def measure(recipe: Recipe, given: argparse.Namespace) -> dict[str, Any]:
     commit = provenance.commit()
     figures = {
         "experiment": given.experiment, "system": recipe.system, "overrides": recipe.overrides, "changes": given.set,
-        "batch_size": bench.batch_size, "precision": recipe.training.precision, "size": given.size,
+        "batch_size": bench.batch_size, "precision": recipe.training.precision, "size": size,
         "ranks": ranks, "hardware": provenance.hardware(bench.device),
         "versions": provenance.versions(), "commit": commit.name, "dirty": commit.dirty,
         "images_per_second": per_second, "spread": [min(rates), max(rates)],

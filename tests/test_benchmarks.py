@@ -124,6 +124,14 @@ def test_safety_has_a_price(tmp_path):
     assert "share of a run" in done.stdout
 
 
+def test_throughput_is_of_the_recipe_s_image_size(benchmarks):
+    from throughput import image_size, recipe_of
+
+    assert image_size(recipe_of("began_fashion_mnist", [])) == 64
+    assert image_size(recipe_of("hybrid_cifar10", [])) == 32
+    assert image_size(recipe_of("hybrid_cifar10", ["image_size=16"])) == 16
+
+
 @pytest.mark.slow  # quicker: test_the_metrics_are_timed
 def test_throughput_is_measured_and_compared(benchmarks, tmp_path):
     from throughput import kept, table
