@@ -1,30 +1,32 @@
-"""Two identical commands at once: the second is refused before anything is made for it."""
+"""Two runs of an experiment at once: the second is refused before anything is made for it."""
 
 from __future__ import annotations
 
 import pytest
 
-from helpers.configurations import loaded
-from helpers.project_run import EXPERIMENT, PROJECT, command_here
-from papergan.config.experiment import Recipe
+from helpers.project_run import EXPERIMENT, command_here
 from papergan.datasets.checkpoints import CheckpointFolder
 from papergan.errors import CheckpointError
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch):
+def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("PAPERGAN_WORKSPACE", str(tmp_path))
-    recipe = Recipe.parse(EXPERIMENT, loaded(PROJECT / "conf")["parameters"][EXPERIMENT])
-    folder = CheckpointFolder(tmp_path / "data" / "06_models" / EXPERIMENT / "checkpoints")
-    return folder.open(recipe.fingerprint)
+    return CheckpointFolder(tmp_path / "data" / "06_models" / EXPERIMENT / "checkpoints")
 
 
-def test_the_second_is_refused_before_its_classifier_is_trained(store, tmp_path):
-    with store.reserve():
-        done = command_here("run", "--pipelines", EXPERIMENT, "--env", "test")
-    assert done.exit_code == 1
+@pytest.mark.parametrize(
+    "changes",
+    [[], ["--params", f"{EXPERIMENT}.seed=7"], ["--to-nodes", f"ingestion.{EXPERIMENT}.ingest"]],
+    ids=["the same", "another recipe", "a part"],
+)
+def test_the_second_is_refused_before_its_classifier_is_trained(changes, folder, tmp_path):
+    """Also one of another recipe: both would load the other's images, classifier and weights."""
+    with folder.reserve():
+        done = command_here("run", "--pipelines", EXPERIMENT, "--env", "test", *changes)
+    assert done.exit_code == 1, done.output
     assert "held by process" in done.output
-    assert "which trains the same recipe; wait for it or stop it" in done.output
+    assert "which runs this experiment; wait for it, stop it, or use another workspace" in done.output
     assert not list(tmp_path.rglob("*.safetensors"))
 
 
@@ -35,8 +37,8 @@ def test_a_dry_run_where_nobody_is_takes_no_lock(tmp_path, monkeypatch):
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and "mlruns" not in path.parts]
 
 
-def test_a_dry_run_may_look_beside_it_shows_the_plan_and_writes_nothing(store, tmp_path):
-    with store.reserve():
+def test_a_dry_run_may_look_beside_it_shows_the_plan_and_writes_nothing(folder, tmp_path):
+    with folder.reserve():
         before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
         done = command_here("run", "--pipelines", EXPERIMENT, "--env", "test", "--dry-run")
         found = [path for path in tmp_path.rglob("*") if path.is_file() and "mlruns" not in path.parts]
@@ -47,11 +49,18 @@ def test_a_dry_run_may_look_beside_it_shows_the_plan_and_writes_nothing(store, t
     assert after == before
 
 
-def test_a_reservation_ends_with_its_holder(store):
+def test_a_reservation_ends_with_its_holder(folder):
+    with folder.reserve(), pytest.raises(CheckpointError, match="held by process"):
+        folder.reserve()
+    folder.reserve().close()
+
+
+def test_a_trial_s_reservation_ends_with_its_holder(folder):
+    store = folder.open("a" * 12)
     with store.reserve(), pytest.raises(CheckpointError, match="held by process"):
         store.reserve()
     store.reserve().close()
-    with store.reserve(), store.locked():  # the run itself trains
+    with store.reserve(), store.locked():  # the trial itself trains
         pass
 
 

@@ -45,6 +45,13 @@ class TestBusy:
             rules.OLDER, rules.IMAGES, rules.FEATURES, rules.PICTURES, rules.LOCKS,
         }  # fmt: skip
 
+    def test_a_run_that_has_not_begun_to_train_is_seen_by_its_own_lock(self, tmp_path):
+        work = full_workspace(tmp_path)
+        for lock in (work.models / E / "run.lock", work.models / OTHER / "checkpoints" / ("9" * 12) / "run.lock"):
+            with held_elsewhere(lock):
+                assert busy(work.data, tracking(work)) == {lock.relative_to(work.models).parts[0]: TRAINED}
+        assert busy(work.data, tracking(work)) == {}
+
     def test_while_an_experiment_is_run_what_all_share_is_left_alone(self, tmp_path):
         made = full_workspace(tmp_path).planned(ALL_GO, {OTHER: RUNNING})
         assert not paths(made, rules.IMAGES) | paths(made, rules.FEATURES)

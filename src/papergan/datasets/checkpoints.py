@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from papergan.datasets.atomic_file import FolderDataset
 from papergan.remote_copy import RemoteCopy
-from papergan.training.checkpoint import Checkpoint, CheckpointStore
+from papergan.training.checkpoint import Checkpoint, CheckpointStore, take_noted
 from papergan.training.checkpoint_files import CHECKPOINT, manifest_at, steps_among
+
+RUN_LOCK = "run.lock"  # in an experiment's folder, held by its run
 
 
 class CheckpointFolder:
@@ -23,6 +25,16 @@ class CheckpointFolder:
         if self.remote is None:
             return CheckpointStore(self.folder, fingerprint, keep)
         return CopiedCheckpointStore(self.folder, fingerprint, keep, self.remote)
+
+    def reserve(self) -> IO[str]:
+        """Exclude other runs of the experiment, of any recipe: their outputs are the same files.
+
+        A lock, held until it is closed. Raises as `CheckpointStore.locked` does.
+        """
+        return take_noted(
+            self.folder.parent / RUN_LOCK,
+            "which runs this experiment; wait for it, stop it, or use another workspace: PAPERGAN_WORKSPACE=FOLDER",
+        )
 
 
 class CopiedCheckpointStore(CheckpointStore):

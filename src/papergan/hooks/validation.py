@@ -69,21 +69,20 @@ class ValidationHook:
         checked |= {experiment.name: experiment for experiment in experiments}
         for name, recipe in checked.items():
             catalog.save(f"params:{name}", recipe)
-        trained = _trained(checked, pipeline, catalog)
         self.release()
-        for experiment, checkpoints in trained if not dry else ():  # a recipe that another process runs is refused
-            store = checkpoints.open(experiment.recipe.fingerprint, experiment.recipe.training.keep_checkpoints)
-            self._reserved.enter_context(store.reserve())
+        for experiment in experiments if not dry else ():  # one that another process runs is refused
+            self._reserved.enter_context(catalog.load(f"{experiment.name}.checkpoints").reserve())
+        trained = _trained(checked, pipeline, catalog)
         _show_costs(trained, catalog, run_params, dry=dry)
 
     @hook_impl
     def after_pipeline_run(self) -> None:
-        """Release the recipes, so that other processes may run them."""
+        """Release the experiments, so that other processes may run them."""
         self.release()
 
     @hook_impl
     def on_pipeline_error(self) -> None:
-        """Release the recipes, so that other processes may run them."""
+        """Release the experiments, so that other processes may run them."""
         self.release()
 
     def release(self) -> None:

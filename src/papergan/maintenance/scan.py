@@ -191,7 +191,7 @@ def held(lock: Path) -> bool:
 def busy(data: Path, tracking: MlflowConfiguration) -> dict[str, str]:
     """Experiments by name, and why they are left alone, TRAINED or RUNNING.
 
-    An experiment trains only for a part of its run; before and after, only its MLflow run shows that it is running.
+    The run of an experiment holds a lock in its folder; that of a study, which holds none, is known by its MLflow run.
     Raises PaperganError if a run is alive and MLflow does not know its experiment.
     """
     running = {
@@ -208,7 +208,9 @@ def busy(data: Path, tracking: MlflowConfiguration) -> dict[str, str]:
 
 def _is_trained(folder: Path) -> bool:
     try:
-        return any(held(store / "lock") for store in listed(folder / "checkpoints"))
+        return held(folder / "run.lock") or any(
+            held(store / "lock") or held(store / "run.lock") for store in listed(folder / "checkpoints")
+        )
     except PermissionError:  # of another user, whose process may train
         return True
 

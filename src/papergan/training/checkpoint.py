@@ -49,6 +49,23 @@ def checkpoint_bytes(game: Game) -> int:
     return int(3 * weights + (2 if game.average is None else 3) * exported)
 
 
+def take_noted(lock: Path, otherwise: str) -> IO[str]:
+    """Take a lock in a folder, created if missing, and note this process in it; held until the file is closed.
+
+    Raises CheckpointError if another process holds it, with its note and `otherwise`: what it does, and what to do.
+    StorageError if the folder cannot be written, or a link or anything but a file is in the lock's place.
+    """
+    with storage_errors(lock):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            file = file_locks.take(lock)
+        except BlockingIOError:
+            holder = file_locks.read_note(lock) or "another process"
+            raise CheckpointError(f"{lock.parent}: held by {holder}, {otherwise}") from None
+        file_locks.write_note(file, f"process {os.getpid()} on {os.uname().nodename}")
+    return file
+
+
 class CheckpointStore:
     """The checkpoints of one recipe of one experiment, in their own folder, named by the recipe's fingerprint.
 
@@ -83,18 +100,7 @@ class CheckpointStore:
         return self._take("run.lock")
 
     def _take(self, name: str) -> IO[str]:
-        lock = self.folder / name
-        with storage_errors(lock):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            try:
-                file = file_locks.take(lock)
-            except BlockingIOError:
-                holder = file_locks.read_note(lock) or "another process"
-                raise CheckpointError(
-                    f"{self.folder}: held by {holder}, which trains the same recipe; wait for it or stop it"
-                ) from None
-            file_locks.write_note(file, f"process {os.getpid()} on {os.uname().nodename}")
-        return file
+        return take_noted(self.folder / name, "which trains the same recipe; wait for it or stop it")
 
     @property
     def images_note(self) -> Path:
