@@ -26,11 +26,13 @@ from papergan.inference import load
 from papergan.inference.model_folder import write_model
 from papergan.inference.model_library import ModelLibrary
 from papergan.pipelines import experiment
+from papergan.pipelines.experiment.nodes.evaluation import evaluate
 from papergan.pipelines.experiment.nodes.export import sample, swap_in_ema
 from papergan.pipelines.experiment.nodes.model import build_model
+from papergan.pipelines.experiment.nodes.packaging import package_model
 from papergan.pipelines.experiment.nodes.scorecard import card
 from papergan.pipelines.experiment.nodes.training import train_settings_of
-from papergan.pipelines.experiment.restore import initial_game
+from papergan.pipelines.experiment.restore import check_one_run, initial_game
 from papergan.pipelines.groups import experiment_of, group_of
 from papergan.tracking import Tracker, provenance
 from papergan.weights import encode
@@ -290,6 +292,34 @@ def test_weights_of_another_recipe_are_refused(finished):
         swap_in_ema(other, catalog.load(f"{NAME}.images"), catalog.load(f"{NAME}.trained"))
     with pytest.raises(CheckpointError, match="of recipe"):
         sample(other, catalog.load(f"{NAME}.images"), catalog.load(f"{NAME}.generator"))
+
+
+def test_what_two_runs_saved_is_neither_scored_nor_packaged(finished, tmp_path):
+    """A fingerprint leaves out the budget, and versions of outputs can be given one by one."""
+    catalog, _ = finished
+    given = Experiment(NAME, Recipe.parse(NAME, GIVEN))
+    names = ("images", "domain_classifier", "reference", "real_rows", "trained", "generator", "snapshots")
+    made = {name: catalog.load(f"{NAME}.{name}") for name in names}
+    scored, cache = catalog.load(f"{NAME}.scores"), FeatureCache(tmp_path)
+    check_one_run(*(made[name] for name in ("images", "trained", "generator", "snapshots")))
+    for name, changes, what in (
+        ("generator", {"step": "2"}, "the generator of step 2 of recipe"),
+        ("snapshots", {"recipe": "another"}, "the best generators of step 4 of recipe another"),
+        ("snapshots", {"data_digest": "another"}, "they are of two runs"),
+        ("trained", {"data_digest": "another"}, "of other images of synthetic_shapes"),
+    ):
+        other = made | {name: replace(made[name], metadata={**made[name].metadata, **changes})}
+        with pytest.raises(CheckpointError, match=what):
+            evaluate(given, *other.values(), cache)
+        if name == "snapshots":
+            continue
+        with pytest.raises(CheckpointError, match=what):
+            package_model(given, shapes(tmp_path), *(other[n] for n in ("images", "trained", "generator")), scored, {})
+    kept = [made[name] for name in ("images", "trained", "generator")]
+    with pytest.raises(CheckpointError, match="the scores are of another generator than that of step 4"):
+        package_model(given, shapes(tmp_path), *kept, scored.model_copy(update={"generator_digest": "a" * 64}), {})
+    before = replace(made["snapshots"], metadata={k: v for k, v in made["snapshots"].metadata.items() if "." in k})
+    check_one_run(made["images"], made["trained"], before)  # a file that names no run
 
 
 def test_divergence_leaves_a_card_that_says_when(tmp_path):

@@ -159,4 +159,4 @@ def run_of_points(seed: int, result: ModeResult) -> MeasuredRun:
     last = {} if result.diverged else result.over_time[-1]
     minutes = result.seconds_per_step * result.over_time[-1]["step"] / 60
     made = ", ".join(f"{name} {value}" for name, value in result.provenance.items())
-    return MeasuredRun(seed, last, {}, minutes, made, result.diverged)
+    return MeasuredRun(seed, last, {}, minutes, made, diverged=result.diverged is not None)

@@ -141,6 +141,29 @@ def _check(recipe: Recipe, weights: Weights) -> None:
         )
 
 
+def check_one_run(images: ImageSplits, trained: Weights, *others: Weights) -> None:
+    """Raise CheckpointError unless the images and weights are of the run that saved the trained game.
+
+    others: the generator, or the best generators of a training, which name the step at which they were saved; files
+    of versions before they did are accepted. A recipe's fingerprint does not tell runs of two budgets apart.
+    """
+    mine = trained.metadata
+    if mine["data_digest"] != images.training_digest:
+        raise CheckpointError(
+            f"the trained game is of other images of {mine['dataset']} than the run has now, {images.train.name}: "
+            "run the whole pipeline, or put the images back"
+        )
+    for other in others:
+        theirs = {name: other.metadata.get(name, mine[name]) for name in ("recipe", "step", "data_digest")}
+        if theirs != {name: mine[name] for name in theirs}:
+            what = other.metadata.get("kind", "weights")
+            raise CheckpointError(
+                f"the trained game is of step {mine['step']} of recipe {mine['recipe']}, the {what} of step "
+                f"{theirs['step']} of recipe {theirs['recipe']}, so they are of two runs: give the versions of one run "
+                "to --load-versions (trained, generator, snapshots), or run the whole pipeline"
+            )
+
+
 def numerics_of(recipe: Recipe) -> AbstractContextManager[None]:
     """A context with the recipe's float32 precision and kernels, for training and evaluation alike."""
     return numerics(recipe.training.precision, deterministic=recipe.training.deterministic)

@@ -16,7 +16,13 @@ from papergan.pipelines.experiment.nodes.discriminator_metrics import (
 )
 from papergan.pipelines.experiment.nodes.divergence import divergence_of
 from papergan.pipelines.experiment.nodes.scorecard import card
-from papergan.pipelines.experiment.restore import exported_sampler, numerics_of, progress_of, trained_game
+from papergan.pipelines.experiment.restore import (
+    check_one_run,
+    exported_sampler,
+    numerics_of,
+    progress_of,
+    trained_game,
+)
 from papergan.pipelines.experiment.scorers import scorer_of
 from papergan.training.memory import memory_errors
 from papergan.training.signals import stoppable
@@ -39,10 +45,12 @@ def evaluate(
     """Score the final and the best generators alike, the discriminator and the encoder; everything from saved weights.
 
     tahvili2025 reports the best epoch of each metric; here both are next to the final values, under one protocol.
+    Raises CheckpointError if images and weights are not of one run.
     """
     recipe = experiment.recipe
     if (reason := divergence_of(trained)) is not None:
         return card(experiment, trained.metadata, diverged=reason, generator_digest=generator.digest)
+    check_one_run(images, trained, generator, snapshots)
     settings = recipe.evaluation
     memory = memory_errors("the final evaluation", f"lower evaluation.batch_size (now {settings.batch_size})")
     with memory, numerics_of(recipe), stoppable("the final evaluation") as stop:
@@ -57,7 +65,7 @@ def evaluate(
         seconds = measure_sampling_seconds(sampler, seed=recipe.seed, progress=progress_of(generator))
         final = score(sampler, "samples of the final generator")
         best: dict[str, BestScore] = {}
-        for name in sorted({key.split(".", 1)[0] for key in snapshots.metadata}):
+        for name in sorted({key.split(".", 1)[0] for key in snapshots.metadata if "." in key}):
             step, epoch = int(snapshots.metadata[f"{name}.step"]), float(snapshots.metadata[f"{name}.epoch"])
             metrics = final
             if step != int(generator.metadata["step"]):

@@ -10,12 +10,13 @@ from papergan.config.checked import Experiment
 from papergan.config.papers import find_paper
 from papergan.data.images import ImageSplits
 from papergan.data.library import ImageLibrary
+from papergan.errors import CheckpointError
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.inference.model_card import model_card
 from papergan.inference.model_folder import StoredModel
 from papergan.inference.store import diverged_model, stored_model
 from papergan.pipelines.experiment.nodes.export import sample
-from papergan.pipelines.experiment.restore import progress_of, spec_of, trained_game
+from papergan.pipelines.experiment.restore import check_one_run, progress_of, spec_of, trained_game
 from papergan.reporting.image_grid import encode_png
 from papergan.reporting.published_results import published_rows
 from papergan.weights import Weights
@@ -27,11 +28,18 @@ def package_model(
 ) -> StoredModel:  # fmt: skip
     """The exported generator with everything that it was built from, its scores, and its model card.
 
-    For a training that diverged it has no weights, and loading it reports the divergence.
+    For a training that diverged it has no weights, and loading it reports the divergence. Raises CheckpointError if
+    images and weights are not of one run, or the scores are of another generator.
     """
     recipe, about = experiment.recipe, _about(experiment, image_library, scores, published)
     if scores.diverged is not None:
         return diverged_model(recipe.system, scores.diverged, about)
+    check_one_run(images, trained, generator)
+    if scores.generator_digest != generator.digest:
+        raise CheckpointError(
+            f"the scores are of another generator than that of step {generator.metadata['step']}: run from "
+            f"evaluation.{experiment.name}.evaluate on, or give the versions of one run to --load-versions"
+        )
     model = stored_model(
         trained_game(recipe, trained), generator.tensors, system=recipe.system, overrides=recipe.overrides,
         image=spec_of(generator), classes=images.train.classes, progress=progress_of(generator),

@@ -127,7 +127,7 @@ def train(
     frames = frames_of(training.sample_history)
     if not frames.tensors and (reason := divergence_of(trained)) is not None:
         frames = no_weights(experiment, reason)
-    return training.history, snapshots_of(training.best.snapshots), frames, trained
+    return training.history, snapshots_of(training.best.snapshots, trained), frames, trained
 
 
 def trained_models(recipe: Recipe, library: ModelLibrary) -> dict[str, StoredModel]:
@@ -197,10 +197,10 @@ def _evaluate(
     )  # fmt: skip
 
 
-def snapshots_of(snapshots: Mapping[str, Snapshot]) -> Weights:
-    """The best generators in one file: tensors and facts by criterion, "best_fid." and "best_is."."""
-    tensors: dict[str, Tensor] = {}
-    metadata: dict[str, str] = {}
+def snapshots_of(snapshots: Mapping[str, Snapshot], trained: Weights) -> Weights:
+    """The best generators in one file: tensors and facts by criterion, "best_fid." and "best_is.", and of the run."""
+    about, tensors = trained.metadata, dict[str, Tensor]()
+    metadata = {"kind": "best generators"} | {fact: about[fact] for fact in ("recipe", "step", "data_digest")}
     for name, kept in snapshots.items():
         tensors |= {f"{name}.{key}": tensor.contiguous() for key, tensor in kept.weights.items()}
         metadata |= {f"{name}.{fact}": str(getattr(kept, fact)) for fact in ("step", "epoch", "value")}
