@@ -111,6 +111,9 @@ def test_a_finished_run_is_not_measured(library, tmp_path):
     checkpoints.open(checked.fingerprint).save(400, {})
     assert plan_run(Experiment("mine", checked), library, checkpoints, full=False) is None
     assert plan_run(Experiment("mine", checked), library, checkpoints, full=True).left == 0
+    anew = Recipe.parse("mine", recipe(training={"epochs": 100.0, "batch_size": 5, "resume": False}))
+    assert anew.fingerprint == checked.fingerprint
+    assert plan_run(Experiment("mine", anew), library, checkpoints, full=True).left == 400
 
 
 def test_a_dry_run_has_no_other_runner():

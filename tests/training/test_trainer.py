@@ -114,6 +114,13 @@ def test_a_stop_is_obeyed_at_the_step_and_the_run_goes_on_from_there(tmp_path):
     assert without_clock(resumed) == without_clock(straight)
 
 
+def test_a_stop_that_the_same_command_would_not_go_on_from_says_so(tmp_path):
+    stopped = new_training(tmp_path, Callbacks(stop=lambda: signal.SIGTERM))
+    stopped.settings = replace(stopped.settings, resume=False)
+    with pytest.raises(Interrupted, match="at step 0; run again without training.resume=false to go on from there"):
+        stopped.run()
+
+
 def without_clock(training):
     return [{k: v for k, v in row.items() if k != "images_per_second"} for row in training.history.losses]
 

@@ -124,7 +124,8 @@ def plan_run(
     built = systems.build(recipe.system, spec, recipe.overrides, seed=recipe.seed)
     game = with_stand_ins(built.to(choose_device(training.device)))
     steps = _steps(recipe, images, game)
-    done = max(checkpoints.open(recipe.fingerprint, training.keep_checkpoints).steps(), default=0)
+    saved = checkpoints.open(recipe.fingerprint, training.keep_checkpoints).steps()
+    done = max(saved, default=0) if training.resume else 0
     left = (steps or 1) - done
     if left <= 0 and not full:
         return None

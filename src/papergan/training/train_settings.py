@@ -20,7 +20,8 @@ class TrainSettings:
     that this many steps of the first size take. save_minutes: wall-clock minutes between checkpoints.
     keep: best generators by metric. batch_norm_batches: for re-estimating BatchNorm of an averaged generator.
     averaged: whether the average is evaluated, if the game keeps one. cuda_graphs: record steps on a GPU, see
-    `GraphedStep`. rules: the evaluation rules; metrics measured under other rules before are not mixed with new ones.
+    `GraphedStep`. resume: whether the same command would continue from the checkpoints, for the message of a stop.
+    rules: the evaluation rules; metrics measured under other rules before are not mixed with new ones.
     """
 
     steps: int
@@ -34,5 +35,6 @@ class TrainSettings:
     save_minutes: float = 5.0
     batch_norm_batches: int = 100
     averaged: bool = True
+    resume: bool = True
     rules: str = ""
     keep: Mapping[str, Criterion] = field(default_factory=dict)

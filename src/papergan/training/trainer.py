@@ -169,7 +169,8 @@ class Trainer:
     def _raise_if_stopped(self) -> None:
         if (number := self.callbacks.stop()) is not None:
             self.save()
-            raise Interrupted(number, f"stopped by signal {number} at step {self.step}; run again to go on from there")
+            again = "run again" if self.settings.resume else "run again without training.resume=false"
+            raise Interrupted(number, f"stopped by signal {number} at step {self.step}; {again} to go on from there")
 
     def save(self) -> None:
         """Write a checkpoint of the present state, unless it exists; never with weights that are not finite."""

@@ -171,6 +171,7 @@ def train_settings_of(
         save_minutes=recipe.training.save_minutes,
         batch_norm_batches=recipe.training.batch_norm_batches,
         averaged=recipe.evaluation.weights == "ema",
+        resume=recipe.training.resume,
         rules=rules,
         keep={
             "best_fid": Criterion(f"{prefix}fid", lower_is_better=True),
