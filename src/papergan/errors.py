@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 
 class PaperganError(Exception):
     """An error that the user can fix; shown as one line, without a traceback."""
+
+
+class ExperimentsFailedError(PaperganError):
+    """Some experiments of a run failed, for reasons that the user can fix; all others are finished."""
+
+    def __init__(self, failed: Mapping[str, PaperganError]) -> None:
+        super().__init__("; ".join(f"{name}: {error}" for name, error in failed.items()))
+        self.experiments = tuple(failed)
 
 
 class RecipeError(PaperganError, ValueError):

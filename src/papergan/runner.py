@@ -13,7 +13,7 @@ from kedro.runner import SequentialRunner
 from pluggy import PluginManager
 
 from papergan.config.registry import DRY_RUN
-from papergan.errors import PaperganError, StorageError, known_cause
+from papergan.errors import ExperimentsFailedError, PaperganError, StorageError, known_cause
 from papergan.pipelines.groups import experiment_of
 from papergan.training.process_group import ProcessGroupError, is_broken
 
@@ -54,7 +54,7 @@ class ExperimentRunner(SequentialRunner):
         if len(failed) == 1 and len(parts) == 1:
             raise next(iter(failed.values()))
         if failed:
-            raise PaperganError("; ".join(f"{name}: {error}" for name, error in failed.items()))
+            raise ExperimentsFailedError(failed)
 
     def _suggest_resume_scenario(self, pipeline: Pipeline, done_nodes: Iterable[Node], catalog: Any) -> None:
         """Suggest nothing: the same command continues where it stopped."""

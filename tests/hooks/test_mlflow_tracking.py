@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
-from kedro.pipeline import node
+from kedro.pipeline import Pipeline, node
 from mlflow import MlflowClient
 
 from helpers.project_run import EXPERIMENT, run_here
 from papergan.config.checked import Experiment
+from papergan.config.experiment import Recipe
 from papergan.data.library import ImageLibrary
-from papergan.errors import PaperganError, StorageError
+from papergan.errors import ExperimentsFailedError, PaperganError, StorageError
 from papergan.hooks import MlflowHook
 from papergan.hooks.summary import mlflow_lines
 from papergan.messages import first_cause, first_line, quoted, sanitise, without_password
@@ -64,6 +66,66 @@ def test_one_run_begins_where_several_threads_load_the_inputs_of_a_node(monkeypa
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: hook.before_dataset_loaded(evaluate), range(4)))
     assert begun == [EXPERIMENT]
+
+
+RECIPE = {"paper": "tahvili2025", "system": "hybrid", "dataset": "synthetic_shapes", "training": {"epochs": 1.0}}
+
+
+class Run:
+    """An MLflow run that only keeps how it ended."""
+
+    run_id, status = "r", None
+
+    def finish(self, status):
+        self.status = self.status or status
+
+
+NAMES = ("one", "other")
+
+
+@pytest.fixture
+def hook():
+    hook = MlflowHook()
+    command = {"run_id": "s", "pipeline_names": list(NAMES), "env": None, "runtime_params": {}}
+    nodes = [node(len, "x", f"training.{name}.y", namespace=f"training.{name}") for name in NAMES]
+    hook.before_pipeline_run(command, Pipeline(nodes), DataCatalog({}))
+    hook._runs |= {name: Run() for name in NAMES}
+    return hook
+
+
+FAILED = ExperimentsFailedError({"other": PaperganError("no weights")})
+
+
+@pytest.mark.parametrize(
+    ("error", "wanted"),
+    [(None, ["FINISHED", "FINISHED"]), (FAILED, ["FINISHED", "FAILED"]), (OSError("full"), ["FAILED", "FAILED"])],
+    ids=["none", "of one experiment", "of all"],
+)
+def test_runs_whose_outputs_were_not_all_saved_end_as_their_experiments_did(error, wanted, hook):
+    """With --only-missing-outputs, Kedro leaves nodes out after the outputs were counted."""
+    runs = [hook._runs[name] for name in NAMES]
+    hook.after_pipeline_run() if error is None else hook.on_pipeline_error(error)
+    assert [run.status for run in runs] == wanted
+
+
+def test_a_run_that_diverged_has_failed_whichever_outputs_were_saved(hook):
+    run = hook._runs["one"]
+    hook._diverged.add("one")
+    hook.after_pipeline_run()
+    assert run.status == "FAILED"
+
+
+def test_a_pipeline_that_is_not_tracked_leaves_the_others_tracked(tmp_path):
+    """As in kedro run --pipelines one,comparison."""
+    hook, begun = MlflowHook(), []
+    hook._configuration = MlflowConfiguration("sqlite:///x", str(tmp_path), untracked=("comparison", "other"))
+    command = {"run_id": "s", "pipeline_names": ["one", "comparison"], "env": None, "runtime_params": {}}
+    hook.before_pipeline_run(command, Pipeline([]), DataCatalog({}))
+    hook._store.begin = lambda paper, experiment, *_, **__: begun.append(experiment)
+    for name in NAMES:
+        with suppress(AttributeError):  # what begins is no run
+            hook._begin(Experiment(name, Recipe.parse(name, RECIPE)))
+    assert begun == ["one"]
 
 
 @pytest.mark.parametrize("show", [sanitise, first_line, quoted, first_cause])

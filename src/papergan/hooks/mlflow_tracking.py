@@ -18,6 +18,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from papergan.datasets.page import PageDataset
+from papergan.errors import ExperimentsFailedError
 from papergan.messages import sanitise
 from papergan.pipelines.groups import experiment_of, group_of
 from papergan.tracking.configuration import MlflowConfiguration, parse, parse_system_metrics
@@ -72,7 +73,7 @@ class MlflowHook:
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
-        """Open the store, unless these pipelines are not tracked; runs begin with their first node."""
+        """Open the store, which writes nothing yet; runs begin with their first node."""
         self._end("KILLED")  # runs that an interrupted run of this process, a notebook's, left open
         self._catalog = catalog
         self._diverged.clear()
@@ -83,7 +84,7 @@ class MlflowHook:
         }  # fmt: skip
         run_places.clear()
         self._store = None
-        if self._configuration is not None and not {*self._configuration.untracked} & {*self._command["pipelines"]}:
+        if self._configuration is not None:
             self._store = MlflowStore(self._configuration)
         self._unsaved_outputs = Counter(experiment_of(node.namespace) for node in pipeline.nodes for _ in node.outputs)
 
@@ -125,7 +126,7 @@ class MlflowHook:
             self._keep(self._runs[name], self._catalog.get(dataset_name), data)
         self._unsaved_outputs[name] -= 1
         if not self._unsaved_outputs[name]:
-            self._end("FAILED" if name in self._diverged else "FINISHED", name)
+            self._end("FINISHED", name)
 
     @hook_impl
     def on_node_error(self, error: Exception, node: Node) -> None:
@@ -137,18 +138,21 @@ class MlflowHook:
 
     @hook_impl
     def after_pipeline_run(self) -> None:
-        """End all open runs as FINISHED."""
+        """End all open runs: with --only-missing-outputs, fewer outputs are saved than were expected."""
         self._end("FINISHED")
 
     @hook_impl
-    def on_pipeline_error(self) -> None:
-        """End all open runs as FAILED."""
+    def on_pipeline_error(self, error: Exception) -> None:
+        """End all open runs as FAILED, but for those of experiments that finished while others failed."""
+        if isinstance(error, ExperimentsFailedError):
+            self._end("FAILED", *error.experiments)
+            self._end("FINISHED")
         self._end("FAILED")
 
     def _begin(self, experiment: Experiment | Sweep | TrialPlan[Any, Any]) -> None:
         from papergan.tracking.run_content import DESCRIPTION, RunIdentity
 
-        if self._store is None:
+        if self._store is None or experiment.name in self._store.configuration.untracked:
             return
         about = RunIdentity.of(experiment, self._command)
         tags = {**about.tags, "session": self._session}
@@ -201,12 +205,12 @@ class MlflowHook:
             self._runs[experiment].dataset(data.train.name, data.train.digest, size)
 
     def _end(self, status: Status, *names: str) -> None:
-        """End the open runs of these experiments; all open runs where none is named."""
+        """End the open runs of these experiments; all open runs where none is named. One that diverged has FAILED."""
         for name in names or list(self._runs):
             run = self._runs.pop(name, None)
             active_trackers.pop(name, None)
             if run is not None:
-                self._end_one(run, status)
+                self._end_one(run, "FAILED" if status == "FINISHED" and name in self._diverged else status)
 
     def _end_one(self, run: MlflowTracker, status: Status) -> None:
         run.finish(status)
