@@ -137,6 +137,19 @@ def test_only_dead_runs_of_the_same_experiment_are_buried(store):
     assert client.get_run(dead.run_id).data.tags["k"] == "v"
 
 
+def test_workspaces_that_share_a_server_leave_each_other_s_runs_alone(store, tmp_path):
+    """The locks that show whether a run is alive are in the workspace."""
+    artifacts = str(tmp_path / "elsewhere" / "mlruns" / "artifacts")
+    other = MlflowStore(replace(store.configuration, artifacts=artifacts))
+    ours = store.begin("song2023", "a_study", {"study": "abc"}, "study")
+    theirs = other.begin("song2023", "a_study", {"study": "abc"}, "study")
+    assert theirs.run_id != ours.run_id
+    client = MlflowClient(store.configuration.tracking_uri)
+    assert client.get_run(ours.run_id).info.status == "RUNNING"
+    store.run_locks.release(ours.run_id)
+    assert store.begin("song2023", "a_study", {"study": "abc"}, "study").run_id == ours.run_id
+
+
 def test_parameters_and_pictures_arrive(store):
     tracker = store.begin("tahvili2025", "c", {})
     tracker.parameters({"settings.width": 8, "long": "x" * 7000})

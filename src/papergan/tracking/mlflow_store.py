@@ -56,7 +56,7 @@ class MlflowStore:
             before = client.get_experiment_by_name(group.earlier)
             known_ids = [experiment_id, *([] if before is None else [str(before.experiment_id)])]
             self._mark_killed(client, known_ids, experiment)
-            about = {"papergan.experiment": experiment, "host": socket.gethostname(), **tags}
+            about = {"papergan.experiment": experiment, "host": socket.gethostname(), "locks": self._place, **tags}
             earlier = self._earlier(client, known_ids, experiment, resume_tag, tags)
             run = earlier or client.create_run(experiment_id, run_name=name or experiment, tags=about)
             run_id, experiment_id = str(run.info.run_id), str(run.info.experiment_id)
@@ -78,6 +78,15 @@ class MlflowStore:
         tracker = MlflowTracker(client, run_id, begin_nested, check, experiment_id=experiment_id)
         tracker.has_content = earlier is not None
         return tracker
+
+    @property
+    def _place(self) -> str:
+        """The folder of the locks, a tag of runs: other workspaces of the server cannot see whether a run lives."""
+        return str(self.run_locks.folder.resolve())
+
+    def _is_of_this_workspace(self, run: Run) -> bool:
+        """Whether the run began in this workspace; runs of earlier versions do not say."""
+        return run.data.tags.get("locks", self._place) == self._place
 
     def _client(self) -> MlflowClient:
         # An unreachable server must not delay an experiment by the minutes that MLflow would wait by default.
@@ -116,17 +125,18 @@ class MlflowStore:
             return None
         wanted = f"tags.`papergan.experiment` = '{experiment}' and tags.`{resume_tag}` = '{tags[resume_tag]}'"
         runs = _found(client, experiment_ids, wanted, ["attributes.start_time DESC"])
-        run = next((run for run in runs if "mlflow.parentRunId" not in run.data.tags), None)
+        ours = (one for one in runs if "mlflow.parentRunId" not in one.data.tags and self._is_of_this_workspace(one))
+        run = next(ours, None)
         if run is None or self.run_locks.is_running(run.info.run_id):
             return None
         client.update_run(run.info.run_id, status="RUNNING")
         return run
 
     def _mark_killed(self, client: MlflowClient, experiment_ids: list[str], experiment: str) -> None:
-        """Mark RUNNING runs of this experiment on this machine whose lock is free as KILLED."""
+        """Mark RUNNING runs of this experiment, machine and workspace whose lock is free as KILLED."""
         wanted = f"attributes.status = 'RUNNING' and tags.`papergan.experiment` = '{experiment}'"
         for run in list(_found(client, experiment_ids, wanted)):  # collected first, since marking changes the pages
-            here = run.data.tags.get("host") == socket.gethostname()
+            here = run.data.tags.get("host") == socket.gethostname() and self._is_of_this_workspace(run)
             if here and not self.run_locks.is_running(run.info.run_id):
                 client.set_terminated(run.info.run_id, "KILLED")
                 logger.info("MLflow run %s was killed earlier; it is marked so now", run.info.run_id)
