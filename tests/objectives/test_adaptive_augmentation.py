@@ -15,12 +15,14 @@ from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.errors import Interrupted, RecipeError
 from papergan.game.schedules import LinearDecay, Progress
+from papergan.game.step_context import StepContext
 from papergan.game.training_step import training_step
-from papergan.objectives.adaptive_augmentation.matrices import product
+from papergan.objectives.adaptive_augmentation.matrices import product, recoloured
 from papergan.objectives.adaptive_augmentation.probability import AugmentationProbability, ScheduledProbability
 from papergan.objectives.adaptive_augmentation.resampling import _about, down, mirrored, resampled, up
 from papergan.objectives.adaptive_augmentation.transformations import GROUPS, AdaptiveAugment
 from papergan.objectives.gradient_penalties import lazy_penalties
+from papergan.objectives.mixture import MixturePayoff
 from papergan.training.batches import Batches
 from papergan.training.callbacks import Callbacks
 from papergan.training.checkpoint import CheckpointStore
@@ -303,7 +305,7 @@ REFUSED = {
     "cyclegan": "translates images", "dcgan_diffaugment": "augments images itself",
     "gmmn": "no discriminator is trained", "hybrid": "augments images itself",
     "hybrid_fast": "augments images itself", "inpainting_gan": "translates images",
-    "pix2pix": "translates images", "r3gan": "augments images itself", "realness_gan": "a distribution over outcomes",
+    "pix2pix": "translates images", "r3gan": "augments images itself", "realness_gan": "a score is a vector",
     "srgan": "translates images",
 }  # fmt: skip
 """Systems that ADA is nothing for, and why."""
@@ -342,3 +344,47 @@ def test_a_pack_of_images_counts_as_all_of_them():
             training_step(game, [{"image": images(8, 32)}], Progress(step, 0))
         moved.append(abs(float(game.controllers["augmentation"].p) - 0.5))
     assert moved == pytest.approx([4 * 8 / 500_000] * 2)
+
+
+@pytest.mark.parametrize("name", ["mix_wgan", "steingan", "wgan"])
+def test_no_discriminator_is_shown_an_image_that_is_not_augmented(name):
+    game, shown = systems.build(name, ImageSpec(3, 16), small(name) | {"adaptive_augmentation": "c"}, seed=0), []
+    game.augment = lambda x: 0 * x + 7
+    discriminator = game.networks["discriminator"]
+    for one in getattr(discriminator, "members", [discriminator]):
+        one.register_forward_pre_hook(lambda module, given: shown.append(float(given[0].detach().mean())))
+    training_step(game, [{"image": images(6)}] * game.batches_per_step, Progress())
+    assert set(shown) == {7.0}
+
+
+def test_the_images_of_a_mixture_are_augmented_in_the_batch_s_order(monkeypatch):
+    """Row n is of generator n mod 2, and its draws are those of row n."""
+    game = systems.build("mix_wgan", ImageSpec(3, 16), small("mix_wgan") | {"adaptive_augmentation": "c"}, seed=0)
+    generators, given = game.networks["generator"].members, []
+    for value, member in enumerate(generators):
+        monkeypatch.setattr(member, "forward", lambda z, value=value: torch.full((len(z), 3, 16, 16), float(value)))
+    game.augment = lambda x: (given.append(x[:, 0, 0, 0].tolist()), x)[1]
+    turn = next(turn for turn in game.turns if turn.player == "generator")
+    payoff = next(term for term in turn.objective if isinstance(term, MixturePayoff))
+    payoff(StepContext(game, turn, {"image": images(6)}, Progress()))
+    assert [float(n % len(generators)) for n in range(6)] in given
+
+
+def test_vectors_of_the_discrepancy_have_no_sign():
+    with pytest.raises(RecipeError, match="adaptive_augmentation follows the signs.*a score is a vector"):
+        systems.build("gan", ImageSpec(1, 12), small("gan") | {"loss": "mmd", "adaptive_augmentation": "b"}, seed=0)
+
+
+@pytest.mark.parametrize(("positive", "found"), [(7, 0.4), (8, 0.5), (9, 0.6)])  # mean signs 0.4, 0.6 and 0.8
+def test_the_default_target_is_the_paper_s(positive, found):
+    game, probability = tiny_game(), AugmentationProbability(initial=0.5, interval=1, images=100.0)
+    output = SimpleNamespace(score=torch.tensor([1.0] * positive + [-1.0] * (10 - positive)))
+    context = SimpleNamespace(turn=game.turns[0], game=game, discriminated_real=lambda match: output)
+    probability.observe("discriminator", context)
+    assert float(probability.p) == pytest.approx(found)
+
+
+def test_one_channel_becomes_the_mean_of_changed_grey():
+    matrix = torch.tensor([[1.0, 0, 0, 0.3], [0, 2, 0, 0.6], [0, 0, 3, 0.9], [0, 0, 0, 1]])[None]
+    x = images(1, channels=1)
+    torch.testing.assert_close(recoloured(x, matrix), 2 * x + 0.6)

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from papergan.objectives.adversarial import Hinge, LeastSquares, Minimax, NonSaturating, Wasserstein
+from papergan.objectives.adversarial import Hinge, LeastSquares, Minimax, NonSaturating, Wasserstein, WeightedEnergies
 
 REAL, FAKE = [2.0, -1.0], [0.5, -3.0]
 
@@ -73,3 +73,8 @@ def test_labels_are_smoothed_on_one_side_or_on_both():
     assert float(one.discriminator(scores)) == pytest.approx(0.9 * soft[0] + 0.1 * soft[1] + soft[2])
     expected = 0.9 * soft[0] + 0.1 * soft[1] + 0.1 * soft[3] + 0.9 * soft[2]
     assert float(both.discriminator(scores)) == pytest.approx(expected)
+
+
+def test_weighted_energies_by_hand():
+    assert float(WeightedEnergies().discriminator(scores())) == pytest.approx(0.3 * -1.25 - 0.5)
+    assert float(WeightedEnergies().generator(scores())) == pytest.approx(1.25)

@@ -167,3 +167,22 @@ def test_the_latent_constraint_by_hand():
     codes = judge(generator(drawn[0])).features[-1]
     expected = 0.5 * (codes - drawn[0]).abs().mean()
     torch.testing.assert_close(report["discriminator.latent_constraint"], expected.detach())
+
+
+def test_the_defaults_of_a_stall():
+    balance = Equilibrium()
+    rate, seen = HalvingWhenStalled(balance, 4e-6, window=1), []
+    for measure in (1.0, 0.99995, 0.9998, 0.9998, 0.9998):
+        balance.measure.fill_(measure)
+        rate.observe("generator", None)
+        seen.append(float(rate(Progress())))
+    assert seen == pytest.approx([4e-6, 2e-6, 2e-6, 1e-6, 1e-6])
+
+
+def test_a_stall_never_raises_a_rate():
+    balance = Equilibrium()
+    rate = HalvingWhenStalled(balance, 5e-7, window=1)
+    for _ in range(3):
+        balance.measure.fill_(1.0)
+        rate.observe("generator", None)
+    assert float(rate(Progress())) == pytest.approx(5e-7)

@@ -15,7 +15,7 @@ from papergan.game.terms import Extra
 from papergan.game.training_step import training_step
 from papergan.objectives.adaptive_mix import FeatureShrinkage, beta
 from papergan.objectives.feature_matching import FeatureMatching
-from papergan.objectives.gradient_penalties import R1, R2, GradientPenalty, LocalGradientPenalty
+from papergan.objectives.gradient_penalties import R1, R2, GradientPenalty, LocalGradientPenalty, lazy_penalties
 
 
 class Linear(nn.Module):
@@ -234,3 +234,38 @@ def test_terms_are_weighted_in_the_loss_and_in_the_report():
     game.turns = game.turns[:1]
     report = training_step(game, [{"image": IMAGES}], Progress())
     assert report["discriminator.r1"].item() == pytest.approx(3.0 * 0.5 * 16, rel=1e-5)
+
+
+def test_lazy_penalties_are_of_the_match_that_is_given():
+    match = Match(discriminator="other")
+    (turn,) = lazy_penalties(4, r1=0.5, r2=0.25, match=match)
+    assert [(term.weight, term.match) for term in turn.objective] == [(2.0, match), (1.0, match)]
+
+
+def test_feature_shrinkage_draws_from_its_own_beta(monkeypatch):
+    asked, term = [], FeatureShrinkage(alpha=0.4, noise_std=0.0)
+
+    def draw(alpha, device):
+        asked.append(alpha)
+        return torch.tensor(1.0)
+
+    monkeypatch.setattr("papergan.objectives.adaptive_mix.beta", draw)
+    value = term(StepContext(tiny_game(), Turn("discriminator", (term,)), {"image": IMAGES}, Progress()))
+    assert asked == [0.4]
+    assert float(value) == pytest.approx(0.0, abs=1e-6)  # a share of 1 mixes nothing
+
+
+def test_the_real_side_of_feature_matching_is_a_constant():
+    critic, term = Linear(2.0), FeatureMatching()
+    context = round_with(term, critic, IMAGES)
+    (found,) = torch.autograd.grad(term(context), critic.slope)
+    real, fake = IMAGES.flatten(1).mean(0), context.fake(Match()).detach().flatten(1).mean(0)
+    assert float(found) == pytest.approx(float((-(real - fake).sign() * fake).mean()), rel=1e-4)
+
+
+def test_a_gradient_penalty_is_of_constants():
+    term = GradientPenalty()
+    context = round_with(term, Quadratic(0.6), IMAGES)
+    context.game.networks.requires_grad_(True)
+    term(context).backward()
+    assert all(weight.grad is None for weight in context.game.networks["generator"].parameters())

@@ -65,6 +65,7 @@ def test_the_biased_estimate_and_its_root_by_hand():
     assert float(squared_discrepancy(x, y, (1.0,), biased=True)) == pytest.approx(expected, abs=1e-12)
     scores = SimpleNamespace(real=y, fake=x)
     assert float(Discrepancy((1.0,), root=True).generator(scores)) == pytest.approx(math.sqrt(expected), rel=1e-6)
+    assert float(Discrepancy((1.0,), biased=True).generator(scores)) == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("how", [{}, {"biased": True}])
@@ -85,3 +86,14 @@ def test_low_precision_of_networks_does_not_reach_it():
     plain = squared_discrepancy(x, y, (1.0,))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.equal(squared_discrepancy(x, y, (1.0,)), plain)
+
+
+def test_the_default_kernels_by_hand():
+    scores = SimpleNamespace(real=torch.zeros(2), fake=torch.full((2,), 10.0))
+    expected = 12 - 2 * sum(math.exp(-50 / s**2) for s in (2, 5, 10, 20, 40, 80))
+    assert float(Discrepancy().generator(scores)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_root_of_nothing_is_that_of_the_least_square():
+    x = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
+    assert float(Discrepancy(root=True).generator(SimpleNamespace(real=x, fake=x))) == pytest.approx(1e-6)

@@ -1,5 +1,7 @@
 """Terms of translations by hand, the pool of earlier images, and what a local discriminator sees."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -12,8 +14,8 @@ from papergan.game.training_step import training_step
 from papergan.networks.image_to_image.translation import UNet
 from papergan.networks.layers.drawing import Dropout
 from papergan.objectives.image_pool import ImagePool
-from papergan.objectives.inpainting import around
-from papergan.objectives.translation import CycleConsistency, IdentityMapping, PairDistance
+from papergan.objectives.inpainting import HoleDistance, around
+from papergan.objectives.translation import CycleConsistency, IdentityMapping, PairDistance, PairFeatureDistance
 
 
 def context(name, turn=0):
@@ -119,3 +121,25 @@ def test_a_rate_is_constant_and_then_falls_to_nothing():
 def test_the_three_innermost_enlargements_of_a_u_net_have_dropout_but_never_the_last(depth, expected):
     network = UNet(3, 3, 4, depth, dropout=0.5, kind="batch")
     assert [sum(isinstance(layer, Dropout) for layer in stage) for stage in network.up] == expected
+
+
+def test_the_distance_of_features_of_pairs_is_the_mean_over_layers_and_reals_are_constants():
+    given = [torch.zeros(2, 3, requires_grad=True), torch.zeros(2, 1, requires_grad=True)]
+    made = [torch.full((2, 3), 2.0, requires_grad=True), torch.full((2, 1), -4.0, requires_grad=True)]
+    here = SimpleNamespace(
+        discriminated_real=lambda match: SimpleNamespace(features=given),
+        discriminated_fake=lambda match: SimpleNamespace(features=made),
+    )
+    value = PairFeatureDistance()(here)
+    value.backward()
+    assert value.item() == pytest.approx((2 + 4) / 2)
+    assert [one.grad for one in given] == [None, None]
+
+
+def test_without_a_hole_the_distance_is_nothing():
+    here = SimpleNamespace(
+        batch={"image": torch.ones(2, 1, 4, 4)},
+        latent=lambda match: (-torch.ones(2, 2, 4, 4),),
+        fake=lambda match: torch.zeros(2, 1, 4, 4),
+    )
+    assert float(HoleDistance()(here)) == 0.0

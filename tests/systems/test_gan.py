@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -148,3 +149,9 @@ def test_minibatch_discrimination_sees_the_batch():
 def test_what_does_not_go_together_is_refused(settings, fault):
     with pytest.raises(RecipeError, match=fault):
         build(**settings)
+
+
+def test_diversity_of_equal_latents_is_bounded_by_its_constant():
+    fake = torch.tensor([0.0, 1.0, 3.0]).view(3, 1, 1, 1).expand(3, 1, 2, 2)  # apart by 3, 1 and 2
+    here = SimpleNamespace(latent=lambda match: (torch.zeros(3, 2),), fake=lambda match: fake)
+    assert float(Diversity()(here)) == pytest.approx(-2 / 1e-5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ from papergan.networks.layers.spectral import SpectralNorm
 from papergan.objectives.adversarial import Hinge, LeastSquares, NonSaturating, SwappedSides, Wasserstein
 from papergan.objectives.gradient_penalties import LocalGradientPenalty
 from papergan.objectives.historical_averaging import HistoricalAverage
-from papergan.objectives.mixture import EvenWeights, MixturePayoff
+from papergan.objectives.mixture import EvenWeights, MixtureDiscriminator, MixturePayoff
 from papergan.objectives.realness import Realness, anchors, cross_entropy, histogram, skewed
 from papergan.objectives.stein import SteinGradient, bandwidth, stein_direction
 
@@ -451,3 +452,32 @@ def test_the_guises_of_wgan_gp(name, steps, normalised):
 def test_losses_on_the_networks_of_table_v(name, loss):
     game = build(name)
     assert [turn.objective for turn in game.turns] == [(DiscriminatorLoss(loss),), (GeneratorLoss(loss),)]
+
+
+def test_a_bandwidth_is_never_nothing():
+    assert float(bandwidth(torch.zeros(2, 2))) == pytest.approx(1e-6)
+
+
+class Constant(nn.Module):
+    """The same score and feature for every image."""
+
+    def __init__(self, value):
+        super().__init__()
+        self.value = value
+
+    def forward(self, images):
+        score = torch.full((len(images),), self.value)
+        return DiscriminatorOutput(score, (score[:, None],))
+
+
+def test_a_mixture_s_score_is_the_mean_and_its_features_are_the_first_one_s():
+    found = MixtureDiscriminator([Constant(1.0), Constant(4.0)])(torch.zeros(2, 1, 1, 1))
+    assert (found.score.tolist(), found.features[0].tolist()) == ([2.5, 2.5], [[1.0], [1.0]])
+
+
+def test_realness_anchors_the_generator_s_second_objective_at_constant_real_scores():
+    real, fake = torch.randn(2, 4, 5, generator=torch.Generator().manual_seed(0)).unbind()
+    real, fake = real.requires_grad_(), fake.requires_grad_()
+    Realness(2).generator(SimpleNamespace(real=real, fake=fake)).backward()
+    assert real.grad is None
+    assert fake.grad is not None

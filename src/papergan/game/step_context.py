@@ -96,12 +96,12 @@ class StepContext:
 
     def augmented_real(self, match: Match) -> Tensor:
         """Augmented real images, the input of the discriminator."""
-        return self.cached("augmented", match.real, compute=lambda: self._augmented(self.real(match)))
+        return self.cached("augmented", match.real, compute=lambda: self.augmented(self.real(match)))
 
     def augmented_fake(self, match: Match) -> Tensor:
         """Augmented generated images, the input of the discriminator, with the gradient through the augmentation."""
         key = ("augmented", match.generator, match.source)
-        return self.cached(*key, compute=lambda: self._augmented(self.fake(match)))
+        return self.cached(*key, compute=lambda: self.augmented(self.fake(match)))
 
     def input_real(self, match: Match) -> tuple[Tensor, ...]:
         """The discriminator's arguments for the real side of the match, augmented."""
@@ -135,7 +135,8 @@ class StepContext:
     def _reals(self, match: Match) -> RealSource | None:
         return self.game.reals if match.real == self.game.showcase.real else None
 
-    def _augmented(self, images: Tensor) -> Tensor:
+    def augmented(self, images: Tensor) -> Tensor:
+        """Images as a discriminator is to see them, in the order of the batch, with the gradient through it."""
         return images if self.game.augment is None else self.game.augment(images)
 
     def _leaf(self, side: Side, images: Tensor) -> Tensor:

@@ -96,7 +96,7 @@ class HalvingWhenStalled(nn.Module):
         self.total.add_(self._balance[0].measure)
         self.seen.add_(1)
         full, mean = self.seen >= self.window, self.total / self.window
-        halved = (self.rate / 2).clamp(min=self.smallest)
+        halved = torch.minimum(self.rate, (self.rate / 2).clamp(min=self.smallest))  # never raised
         self.rate.copy_(torch.where(full & (mean >= self.tolerance * self.before), halved, self.rate))
         self.before.copy_(torch.where(full, mean, self.before))
         self.total.mul_(~full)

@@ -14,7 +14,7 @@ from papergan.game.terms import Term
 
 @dataclass(frozen=True)
 class Diversity(Term):
-    """-mean |G(z) - G(z')|_1 / (|z - z'|_1 + 1e-5), z' the latent after z in the batch; for the generator.
+    """-mean |G(z) - G(z')|_1 / (|z - z'|_1 + 1e-5), z' the latent before z in the batch; for the generator.
 
     Norms are means over pixels and over latent dimensions. Images of different latents are pushed apart, which
     penalises covering few modes. Source: Mao et al. 2019 (mode seeking, arXiv:1903.05628), eq. 2, whose weight is 1;

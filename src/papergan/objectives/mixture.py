@@ -104,8 +104,13 @@ class MixturePayoff(Term):
         latent, many = context.latent(self.match)[0], len(generators)
         if len(latent) < many:
             raise RecipeError(f"{many} generators cannot share a batch of {len(latent)}: raise training.batch_size")
-        latents = [latent[(one - first_row(len(latent))) % many :: many] for one in range(many)]
+        starts = [(one - first_row(len(latent))) % many for one in range(many)]
+        latents = [latent[start::many] for start in starts]
         fakes = torch.cat([make(z).float() for make, z in zip(generators.members, latents, strict=True)])
+        if context.game.augment is not None:  # in the batch's order, as its draws are by row
+            rows = torch.arange(len(latent), device=fakes.device)
+            order = torch.cat([rows[start::many] for start in starts])
+            fakes = context.augmented(fakes[order.argsort()])[order]
         real, sizes = context.augmented_real(self.match), [len(z) for z in latents]
         payoff = torch.stack([self._row(critic, real, fakes, sizes) for critic in critics.members])
         with torch.autocast(payoff.device.type, enabled=False):  # weights learn from small differences of payoffs

@@ -49,7 +49,7 @@ class SteinGradient(Term):
     def _direction(self, context: StepContext, images: Tensor) -> Tensor:
         here = images.clone().requires_grad_()
         with torch.enable_grad(), torch.autocast(images.device.type, enabled=False):
-            verdict = context.discriminate(self.match, here)
+            verdict = context.discriminate(self.match, context.augmented(here))
             (slope,) = torch.autograd.grad(verdict.score.sum(), here, retain_graph=True)
             codes = verdict.features[-1].float().flatten(1)
             squared = (codes[:, None] - all_gather(codes.detach())[None]).square().sum(2)

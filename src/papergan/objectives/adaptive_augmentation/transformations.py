@@ -17,6 +17,7 @@ from papergan.messages import quoted
 from papergan.objectives.adaptive_augmentation.matrices import COLOUR, GEOMETRY, Draws, cut_out, product, recoloured
 from papergan.objectives.adaptive_augmentation.probability import AugmentationProbability, ScheduledProbability
 from papergan.objectives.adaptive_augmentation.resampling import moved_pixels, resampled
+from papergan.objectives.mmd import Discrepancy
 from papergan.objectives.realness import Realness
 
 GROUPS = {
@@ -82,7 +83,8 @@ def with_adaptive_augmentation(game: Game, pipeline: str) -> Game:
     """The game with ADA before every discriminator; p follows the showcase's discriminator.
 
     Raises ValueError for an unknown transformation, for a game that augments images already, and for one whose
-    discriminator has no scores with a sign: one that is not trained, or whose scores are distributions.
+    discriminator has no scores with a sign: one that is not trained, or whose scores are vectors, as of RealnessGAN's
+    distributions and MMD's codes.
     """
     if game.augment is not None:
         raise ValueError(
@@ -90,10 +92,10 @@ def with_adaptive_augmentation(game: Game, pipeline: str) -> Game:
         )
     probability = AugmentationProbability(match=game.showcase)
     turn = probability.training_turn(game)
-    if turn is None or any(isinstance(getattr(term, "loss", None), Realness) for term in turn.objective):
+    if turn is None or any(isinstance(getattr(term, "loss", None), Realness | Discrepancy) for term in turn.objective):
         raise ValueError(
             "adaptive_augmentation follows the signs of the discriminator's scores, and here "
-            + ("no discriminator is trained" if turn is None else "a score is a distribution over outcomes")
+            + ("no discriminator is trained" if turn is None else "a score is a vector")
             + "; leave it out"
         )
     game.augment = AdaptiveAugment(probability, pipeline)
