@@ -18,11 +18,13 @@ from papergan.evaluation.image_features import SampleFeatures
 from papergan.evaluation.protocol import EvaluationRules
 from papergan.evaluation.real_image_scores import real_rows
 from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference, References
+from papergan.extractors.domain_training import train_classifier_of_width
 from papergan.extractors.feature_extractor import Features
 from papergan.game.priors import Gaussian, Prior, WithChoice
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
-from papergan.metrics.conditional import intra_class_distances, statistics_by_class
+from papergan.metrics.conditional import class_accuracies_by_name, intra_class_distances, statistics_by_class
+from papergan.training.numerics import numerics
 
 NAMES = ("red", "green", "blue")
 RULES = EvaluationRules(
@@ -113,12 +115,30 @@ def test_path_lengths_are_of_as_many_paths_as_the_rules_say(monkeypatch: pytest.
 def test_the_accuracy_of_all_is_over_images_not_over_classes() -> None:
     logits = torch.nn.functional.one_hot(torch.tensor([0, 0, 1, 1]), 3).float()
     labels, rules = torch.tensor([0, 0, 0, 1]), replace(RULES, class_samples=0)
-    found = score_classes(Features(torch.zeros(4, 3), logits), labels, references()["domain"], list, 3, rules)
+    found = score_classes(Features(torch.zeros(4, 3), logits), labels, references()["domain"], list, NAMES, rules)
     assert found == {"domain_class_accuracy": 3 / 4}
-    found = score_classes(Features(torch.zeros(4, 3), logits), labels, references()["domain"], list, 3, RULES)
+    found = score_classes(Features(torch.zeros(4, 3), logits), labels, references()["domain"], list, NAMES, RULES)
     assert {name: value for name, value in found.items() if "class_accuracy_class" in name} == {
         "domain_class_accuracy_class_0": pytest.approx(2 / 3), "domain_class_accuracy_class_1": 1.0,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("classes", [("blue", "red"), ("blue", "red", "green"), ("green",)])
+def test_classes_are_those_of_the_recipe_by_name(classes: tuple[str, ...]) -> None:
+    """A recipe may train on some classes, in any order; the classifier knows those of the data set."""
+    labels, rules = torch.arange(12) % len(classes), replace(RULES, class_samples=0)
+    right = torch.nn.functional.one_hot(torch.tensor([NAMES.index(one) for one in classes])[labels], 3).float()
+    held = references()["domain"]
+    assert score_classes(Features(torch.zeros(12, 3), right), labels, held, list, classes, rules) == {
+        "domain_class_accuracy": 1.0
+    }
+    other = [name for name in NAMES if name not in classes]
+    wrong = right.clone()
+    wrong[labels == 0] = torch.eye(3)[NAMES.index(other[0]) if other else NAMES.index(classes[1])]
+    found = class_accuracies_by_name(wrong, labels, classes, NAMES)
+    assert found.tolist() == [0.0] + [1.0] * (len(classes) - 1)
+    with pytest.raises(EvaluationError, match="the classifier knows the classes red, green, blue, and not mauve"):
+        class_accuracies_by_name(right, labels, ("mauve", *classes[1:]), NAMES)
 
 
 def test_the_distances_are_of_a_draw_of_so_many() -> None:
@@ -216,3 +236,19 @@ def test_real_rows_have_the_anchors_of_conditional_generators_alone() -> None:
     assert honest.metrics["domain_class_accuracy"] == 1.0
     assert honest.metrics["domain_intra_fid"] < 60
     assert not any(of_classes(row.metrics) for row in real_rows(TRAIN, TEST, references(), RULES))
+
+
+def test_kernels_of_a_classifier_of_samples_are_those_of_the_evaluation() -> None:
+    seen = set()
+
+    def should_stop() -> bool:
+        seen.add(torch.are_deterministic_algorithms_enabled())
+        return False
+
+    for deterministic in (True, False):
+        with numerics("float32", deterministic=deterministic):
+            train_classifier_of_width(
+                TRAIN, TEST, epochs=1, width=4, flip=False, seed=0, device="cpu", should_stop=should_stop
+            )
+        assert seen == {deterministic}
+        seen.clear()

@@ -176,6 +176,8 @@ def test_what_does_not_fit_is_one_line(fake, error, message, tmp_path, monkeypat
 def test_an_unknown_count_and_an_unknown_extractor_are_refused():
     with pytest.raises(EvaluationError, match="'kid_subset'; counts are fields"):
         evaluate(images(20, 0), images(20, 1), extractor=corners, kid_subset=3)
+    with pytest.raises(EvaluationError, match="'kid_subset'; counts are fields"):
+        ImageMetrics(corners, kid_subset=3)  # before any image is read
     with pytest.raises(EvaluationError, match="unknown extractor 'inceptoin'"):
         evaluate(images(20, 0), images(20, 1), extractor="inceptoin")
     with pytest.raises(EvaluationError, match=r"expected features \[20, D\]"):
@@ -184,3 +186,12 @@ def test_an_unknown_count_and_an_unknown_extractor_are_refused():
         extractor = CustomExtractor(lambda values, f=features, g=logits: (torch.zeros(f, 2), torch.zeros(g, 3)))
         with pytest.raises(EvaluationError, match=rf"expected .* got \[{features}, 2\], and .* got \[{logits}, 3\]$"):
             extractor.extract_float(torch.zeros(5, 3, 8, 8))
+
+
+def test_mirrored_channels_of_an_array_are_read():
+    """As OpenCV's images are turned into RGB: with a negative stride, which torch cannot share."""
+    fake, real = (np.random.default_rng(seed).integers(0, 256, (30, 12, 12, 3), np.uint8) for seed in (0, 1))
+    turned = [one[..., ::-1] for one in (fake, real)]
+    assert evaluate(*turned, extractor=corners, **COUNTS) == evaluate(
+        *(one.copy() for one in turned), extractor=corners, **COUNTS
+    )

@@ -16,6 +16,13 @@ def test_a_code_by_hand() -> None:
     assert code_error(torch.tensor([3]), torch.tensor([0]), known, known_labels) == 1  # not even for the first class
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.int32])
+def test_codes_may_be_integers_of_any_width(dtype: torch.dtype) -> None:
+    codes, labels = torch.arange(20, dtype=dtype), torch.arange(20, dtype=dtype)  # 19 * 20 + 19 is above 255
+    assert code_error(codes, labels, codes, labels) == 0
+    assert code_error(codes.numpy(), labels.numpy(), codes.numpy(), labels.roll(1).numpy()) == 1
+
+
 def test_a_permuted_code_is_no_error_and_chance_is_chance() -> None:
     labels = torch.arange(1000) % 10
     assert code_error((labels + 3) % 10, labels, (labels + 3) % 10, labels) == 0

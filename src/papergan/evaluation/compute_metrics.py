@@ -22,7 +22,7 @@ from papergan.metrics.classes import (
     classes_covered,
     divergence_from_even,
 )
-from papergan.metrics.conditional import class_accuracies, intra_class_distances, statistics_by_class
+from papergan.metrics.conditional import class_accuracies_by_name, intra_class_distances, statistics_by_class
 from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.metrics.frechet_distance import frechet_deviation, frechet_distance
 from papergan.metrics.inception_score import inception_score, modified_inception_score
@@ -164,19 +164,21 @@ def score_classes(
     labels: Tensor,
     reference: Reference,
     real: Callable[[], Sequence[FeatureStatistics]],
-    num_classes: int,
+    classes: tuple[str, ...],
     rules: EvaluationRules,
 ) -> dict[str, float]:
     """`class_accuracy` if the extractor knows the classes, and `intra_fid` if the rules require it, by one extractor.
 
-    With the latter, also both values for every class. labels: int64 [N], the classes that samples are conditioned on.
-    real: returns the statistics of the real images of each class, called only if needed.
+    With the latter, also both values for every class. labels: int64 [N], the classes that samples are conditioned on,
+    as numbers of `classes`; the extractor may know more of them, and in another order. real: returns the statistics of
+    the real images of each class, called only if needed.
     If a class has fewer than two images, the distances are left out with a warning.
     """
     scores: dict[str, float] = {}
     by_class: dict[str, list[float]] = {}
-    if reference.extractor.class_names:
-        accuracies = class_accuracies(features.logits, labels, num_classes)
+    num_classes, known = len(classes), reference.extractor.class_names
+    if known:
+        accuracies = class_accuracies_by_name(features.logits, labels, classes, known)
         counts = labels.bincount(minlength=num_classes)
         scores["class_accuracy"] = float((accuracies * counts)[counts > 0].sum() / counts.sum())
         by_class["class_accuracy"] = accuracies.tolist()

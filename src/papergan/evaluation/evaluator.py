@@ -185,7 +185,7 @@ class Evaluator:
             if samples.labels is not None and self.real is not None:
                 scores |= score_classes(
                     features, samples.labels, self.references[name], partial(self._real_classes, name),
-                    len(self.real.classes), rules.within(samples.count, len(self.real)),
+                    self.real.classes, rules.within(samples.count, len(self.real)),
                 )  # fmt: skip
         if self.real is not None:
             held_out, validation = (None if some is None else some.images for some in (self.held_out, self.validation))

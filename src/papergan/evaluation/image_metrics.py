@@ -22,6 +22,7 @@ from papergan.extractors.build import build_extractors
 from papergan.extractors.feature_extractor import CustomExtractor, FeatureExtractor, Features, Network
 from papergan.extractors.settings import ExtractorSettings
 from papergan.messages import quoted
+from papergan.metrics.arrays import as_tensor
 from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.weights import Weights
 
@@ -95,6 +96,7 @@ class ImageMetrics:
         unknown = sorted(set(metrics) - set(KINDS))
         if unknown or not metrics:
             raise EvaluationError(f"metrics: expected some of {', '.join(KINDS)}, got {quoted(unknown or metrics)}")
+        rules_of(1, 1, seed, counts)  # an unknown count is named before any image is read
         self.extractor, self.metrics = extractor_named(extractor, weights, device), frozenset(metrics)
         self.device, self.seed, self.reset_real, self._counts = device, seed, reset_real, counts
         self._sides = {side: self._nothing() for side in (REAL, FAKE)}
@@ -203,13 +205,13 @@ class KeptFeatures:
 
 
 def image_set(images: Images, name: str, size: int | None = None) -> ImageSet:
-    """Images as an ImageSet. Raises DataError for other types, shapes and ranges."""
+    """Images as an ImageSet. Raises DataError or EvaluationError for other types, shapes and ranges."""
     if isinstance(images, ImageSet):
         return images
     if isinstance(images, str | Path):
         return read_images(path_from(images), name=name, size=size)
     channels_last = not isinstance(images, Tensor)
-    pixels = torch.as_tensor(images).cpu()
+    pixels = as_tensor(images, name).cpu()
     if channels_last and pixels.ndim == 3:
         pixels = pixels[..., None]
     if channels_last and pixels.ndim == 4:

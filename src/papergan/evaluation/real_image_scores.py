@@ -38,7 +38,8 @@ def real_rows(
     that a metric uses: a copied image is only sometimes in that subset. A Parzen window on the test images is left
     out, since its likelihood would be taken at the same images.
     conditional: also the metrics of conditional generators, with each image's own class as its condition. A classifier
-    is trained only for the row of training images, on as many of them as samples otherwise.
+    is trained only for the row of training images, on as many of them as samples otherwise; drawn with replacement
+    where the row is of copies.
     """
     split = rules.reference_split
     train, _ = train_and_test(split, real, held_out)
@@ -57,8 +58,10 @@ def real_rows(
         samples = SampleFeatures(features, images.images[taken], len(taken), labels)
         metrics = evaluator.score_features(samples, mine, should_stop)
         if conditional and rules.cas_samples and images is train:
-            learnt = images.taken(resampled_rows(len(images), rules.cas_samples, rules.seed, "taught"), images.name)
-            metrics["cas"] = evaluator.classification_accuracy(learnt, rules, should_stop)
+            drawn = resampled_rows(len(images), rules.cas_samples, rules.seed, "taught")
+            if images is held_out:
+                drawn = reference_rows(len(images), rules.cas_samples)
+            metrics["cas"] = evaluator.classification_accuracy(images.taken(drawn, images.name), rules, should_stop)
         protocols = tuple(reference.protocol(mine) for reference in references.values())
         rows.append(RealRow(name=name, dataset=images.name, protocols=protocols, metrics=metrics))
     return tuple(rows)

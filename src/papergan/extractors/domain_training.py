@@ -39,11 +39,13 @@ def train_classifier_of_width(
 ) -> Weights:  # fmt: skip
     """`train_domain_classifier` with `width` channels in the stem, eight times as many in the last group; not resumed.
 
-    Raises EvaluationError as that does, EvaluationStopped once `should_stop()` is true.
+    With deterministic kernels if these are switched on around it, as in an evaluation of a recipe that has them. Raises
+    EvaluationError as that does, EvaluationStopped once `should_stop()` is true.
     """
     return train_domain_classifier(
         train, test, epochs=epochs, widths=[width * factor for factor in (1, 2, 4, 8)], seed=seed, device=device,
-        flip=flip, resuming=Resuming(should_stop=should_stop or (lambda: False)),
+        flip=flip, deterministic=torch.are_deterministic_algorithms_enabled(),
+        resuming=Resuming(should_stop=should_stop or (lambda: False)),
     )  # fmt: skip
 
 

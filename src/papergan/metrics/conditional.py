@@ -56,6 +56,20 @@ def class_accuracies(logits: Array, labels: Tensor, num_classes: int) -> Tensor:
     return torch.bincount(right, minlength=num_classes).double() / counts
 
 
+def class_accuracies_by_name(logits: Array, labels: Tensor, classes: Sequence[str], known: Sequence[str]) -> Tensor:
+    """`class_accuracies` of a classifier that knows other classes as well, or in another order; float64 [K].
+
+    labels: in `classes`, K names. known: the classifier's classes, the columns of its logits; an image that it assigns
+    to one that is not in `classes` is wrong. Raises EvaluationError if a class is not known, and for other shapes.
+    """
+    missing = [name for name in classes if name not in known]
+    if missing:
+        raise EvaluationError(f"the classifier knows the classes {', '.join(known)}, and not {', '.join(missing)}")
+    _counts(labels, len(labels), len(classes))
+    places = torch.tensor([known.index(name) for name in classes])
+    return class_accuracies(logits, places[labels], len(known))[places]
+
+
 def _counts(labels: Tensor, count: int, num_classes: int) -> Tensor:
     """Images per class, int64 [K]."""
     if labels.shape != (count,) or (count and not 0 <= int(labels.min()) <= int(labels.max()) < num_classes):

@@ -18,8 +18,8 @@ def code_error(codes: Array, labels: Array, known_codes: Array, known_labels: Ar
     Raises EvaluationError for empty input and for different lengths.
     Source: Chen et al. 2016 (InfoGAN, arXiv:1606.03657), section 7.2, which matches "each category to a digit type".
     """
-    codes, labels = _paired(codes, labels, "codes")
-    known_codes, known_labels = _paired(known_codes, known_labels, "known codes")
+    codes, labels = (whole.long() for whole in _paired(codes, labels, "codes"))  # of 8 bits, products would overflow
+    known_codes, known_labels = (whole.long() for whole in _paired(known_codes, known_labels, "known codes"))
     values, classes = 1 + int(torch.cat([codes, known_codes]).max()), 1 + int(known_labels.max())
     counts = torch.bincount(known_codes * classes + known_labels, minlength=values * classes).view(values, classes)
     stands_for = torch.where(counts.sum(1) > 0, counts.argmax(1), -1)

@@ -86,7 +86,7 @@ class MlflowStore:
 
     def _is_of_this_workspace(self, run: Run) -> bool:
         """Whether the run began in this workspace; runs of earlier versions do not say."""
-        return run.data.tags.get("locks", self._place) == self._place
+        return bool(run.data.tags.get("locks", self._place) == self._place)
 
     def _client(self) -> MlflowClient:
         # An unreachable server must not delay an experiment by the minutes that MLflow would wait by default.

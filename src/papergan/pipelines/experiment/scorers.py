@@ -137,10 +137,14 @@ def scorer_of(
     evaluator = evaluator_of(recipe, images, classifier, reference)
     if images.inputs is None and recipe.evaluation.domain and content_classes(images.train.classes):
         frames = ImageSplits(one_frame_each(images.train), one_frame_each(images.test))
-        of_frames = classifier_of(frames, recipe.evaluation.domain_classifier, cache, device_of(recipe))
+        device = device_of(recipe)
+        of_frames = classifier_of(
+            frames, recipe.evaluation.domain_classifier, cache, device,
+            deterministic=recipe.training.deterministic and device.type == "cuda",
+        )  # fmt: skip
         of_clips = next(one for one in evaluator.extractors if one.class_names)
         test = ClipTest(
-            DomainExtractor.from_weights(of_frames, device_of(recipe)), of_clips, images.test,
+            DomainExtractor.from_weights(of_frames, device), of_clips, images.test,
             recipe.evaluation.batch_size,
         )  # fmt: skip
         return ClipScorer(recipe, rules, evaluator, generator, stop, test)

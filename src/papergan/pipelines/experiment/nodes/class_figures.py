@@ -22,7 +22,7 @@ from papergan.game.priors import one_hot
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
 from papergan.image_range import to_pixels
-from papergan.metrics.conditional import class_accuracies
+from papergan.metrics.conditional import class_accuracies_by_name
 from papergan.objectives.mutual_information import WithCodes
 from papergan.pipelines.experiment.nodes.divergence import no_picture, unless_diverged
 from papergan.pipelines.experiment.nodes.export import generate_samples, sample_caption
@@ -76,7 +76,8 @@ def _given(
         drawn = sampler.choices(count, seed=recipe.seed, progress=progress)
         assert drawn is not None
         logits = _logits(recipe, sampler, extractors[0], count, progress)[1]
-        shares = zip(names, class_accuracies(logits, drawn, len(names)).tolist(), strict=True)
+        accuracies = class_accuracies_by_name(logits, drawn, names, extractors[0].class_names)
+        shares = zip(names, accuracies.tolist(), strict=True)
         labels = tuple(f"{name} {100 * share:.0f} %" if share >= 0 else name for name, share in shares)  # NaN: none
         caption += f", and how many of {count} samples the classifier takes for it"
     return ImageGrid(shown, caption, columns=columns, row_labels=labels)
