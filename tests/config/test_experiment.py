@@ -157,6 +157,12 @@ def test_batch_sizes_that_do_not_fit_are_refused(changes, message):
         parse(training={"images": 1000, "batch_size": 64, "batch_sizes": {128: 32}} | changes)
 
 
+def test_images_are_counted_in_full_batches():
+    """A smaller batch at the end of every epoch would leave a run short of its budget."""
+    with pytest.raises(RecipeError, match="images are counted in full batches: leave out drop_last=false, or give"):
+        parse(training={"images": 1000, "batch_size": 64, "drop_last": False})
+
+
 def test_what_is_left_to_train_on_is_another_experiment():
     plain, less = parse(), parse(validation=10_000)
     assert (plain.training_images(50_000), less.training_images(50_000)) == (50_000, 40_000)

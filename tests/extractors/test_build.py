@@ -11,7 +11,7 @@ from papergan.data.images import ImageSpec
 from papergan.errors import EvaluationError
 from papergan.extractors import build
 from papergan.extractors.build import extractors_of, fastest, weight_files
-from papergan.extractors.domain_classifier import KIND, DomainClassifier
+from papergan.extractors.domain_classifier import BY_CHANNEL, KIND, DomainClassifier
 from papergan.extractors.settings import ExtractorSettings
 from papergan.weights import Weights
 
@@ -36,6 +36,17 @@ def test_the_same_settings_give_the_same_extractors() -> None:
     assert [extractor.name for extractor in first] == ["domain", "domain4"]
     assert extractors_of(SETTINGS, CPU, classifier(0)) is first
     assert fastest(first) is first[0]
+
+
+def test_stacked_images_have_early_features_too() -> None:
+    torch.manual_seed(0)
+    network = DomainClassifier(ImageSpec(1, 16, 3), [4, 4, 4])
+    facts = {"kind": KIND, "classes": '["a", "b", "c"]', "channels": "1", "size": "16", "widths": "[4, 4, 4]"}
+    found = extractors_of(SETTINGS, CPU, Weights(network.state_dict(), facts | {BY_CHANNEL: "true"}))
+    images = torch.zeros(2, 3, 16, 16, dtype=torch.uint8)
+    assert [one.name for one in found] == ["domain", "domain4"]
+    assert [one(images).features.shape for one in found] == [(2, one.dimension) for one in found]
+    assert found[1].dimension == 3 * 4
 
 
 def test_only_the_newest_are_kept() -> None:

@@ -6,7 +6,13 @@ import torch
 
 from papergan.data.images import ImageSpec
 from papergan.data.stacked_images import stacked_classes
-from papergan.extractors.domain_classifier import ChannelExtractor, DomainClassifier, DomainExtractor
+from papergan.extractors.domain_classifier import (
+    ChannelExtractor,
+    ChannelTap,
+    DomainClassifier,
+    DomainExtractor,
+    DomainTap,
+)
 
 GREY, NAMES = ImageSpec(1, 8, 3), ("a", "b", "c")
 
@@ -29,3 +35,16 @@ def test_every_channel_is_classified_by_itself():
     torch.testing.assert_close(
         found.logits.exp()[:, 5], probabilities[:, 0, 0] * probabilities[:, 1, 1] * probabilities[:, 2, 2]
     )
+
+
+def test_early_features_are_those_of_every_channel():
+    torch.manual_seed(0)
+    network = DomainClassifier(GREY, (2, 3, 4, 5))
+    single = DomainTap(network, GREY, "digest", "cpu", NAMES)
+    joint = ChannelTap(network, GREY, "digest", "cpu", NAMES)
+    images = torch.randint(0, 256, (6, 3, 8, 8), dtype=torch.uint8)
+    found = joint(images)
+    assert (joint.name, joint.dimension) == (single.name, 3 * single.dimension)
+    assert found.features.shape == (6, joint.dimension)
+    channels = [single(images[:, channel : channel + 1]).features for channel in range(3)]
+    torch.testing.assert_close(found.features, torch.cat(channels, 1))

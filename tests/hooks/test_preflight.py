@@ -74,6 +74,14 @@ def test_the_faults_of_all_experiments_are_on_one_line(tmp_path):
             },
             "the last batch of an epoch, 2 images, cannot be divided into packs of 3",
         ),
+        (
+            {
+                "system": "mix_wgan",
+                "overrides": SMALL | {"components": 3},
+                "training": {"steps": 2, "batch_size": 8, "devices": 2},
+            },
+            "batch_size: 8 images on 2 devices cannot be divided among 3 generators: set a multiple of 6",
+        ),
         ({"training": {"steps": 2, "batch_size": 6}, "train_limit": 5}, "5 images cannot fill a batch of 6"),
         (
             {"training": {"steps": 2, "batch_size": 8, "drop_last": False, "devices": 2}, "train_limit": 13},

@@ -14,6 +14,7 @@ from kedro.runner import SequentialRunner
 from papergan.atomic_files import write_whole
 from papergan.config.checked import Experiment
 from papergan.config.experiment import Recipe
+from papergan.data.images import ImageSpec
 from papergan.data.library import ImageLibrary
 from papergan.data.sources import Sources
 from papergan.datasets.checkpoints import CheckpointFolder
@@ -25,6 +26,7 @@ from papergan.extractors.feature_extractor import NetworkExtractor
 from papergan.inference import load
 from papergan.inference.model_folder import write_model
 from papergan.inference.model_library import ModelLibrary
+from papergan.objectives.historical_averaging import HistoricalAverage
 from papergan.pipelines import experiment
 from papergan.pipelines.experiment.nodes.evaluation import evaluate
 from papergan.pipelines.experiment.nodes.export import sample, swap_in_ema
@@ -32,10 +34,10 @@ from papergan.pipelines.experiment.nodes.model import build_model
 from papergan.pipelines.experiment.nodes.packaging import package_model
 from papergan.pipelines.experiment.nodes.scorecard import card
 from papergan.pipelines.experiment.nodes.training import train_settings_of
-from papergan.pipelines.experiment.restore import check_one_run, initial_game
+from papergan.pipelines.experiment.restore import check_one_run, initial_game, new_game, spec_facts, state_of
 from papergan.pipelines.groups import experiment_of, group_of
 from papergan.tracking import Tracker, provenance
-from papergan.weights import encode
+from papergan.weights import Weights, encode
 
 NAME = "dcgan_cifar10"
 GIVEN = {
@@ -372,6 +374,17 @@ def test_training_begins_at_the_initial_state(finished, tmp_path):
     assert kept.digest != catalog.load(f"{NAME}.trained").digest
     with pytest.raises(CheckpointError, match="of recipe"):
         initial_game(Recipe.parse(NAME, GIVEN | {"seed": 5}), kept)
+
+
+def test_historical_averages_begin_at_the_weights_that_a_training_starts_with():
+    """As in a fine-tuning, whose initial state is that of another model."""
+    recipe = Recipe.parse(NAME, GIVEN | {"system": "improved_gan", "overrides": {"width": 8, "latent_dim": 8}})
+    spec = ImageSpec(3, 32, 10)
+    other = new_game(recipe.model_copy(update={"seed": 7}), spec)
+    initial = Weights(state_of(other), {"recipe": recipe.fingerprint, **spec_facts(spec)})
+    game = initial_game(recipe, initial)
+    averages = [one for one in game.controllers.values() if isinstance(one, HistoricalAverage)]
+    assert [float(one.distance()) for one in averages] == [0.0, 0.0]
 
 
 def test_nodes_are_in_groups_and_datasets_are_not():

@@ -481,3 +481,15 @@ def test_realness_anchors_the_generator_s_second_objective_at_constant_real_scor
     Realness(2).generator(SimpleNamespace(real=real, fake=fake)).backward()
     assert real.grad is None
     assert fake.grad is not None
+
+
+@pytest.mark.parametrize("convolution", ["depthwise_separable", "depthwise_separable_both"])
+def test_historical_averages_are_of_the_weights_that_are_trained(convolution):
+    """Convolutions are replaced after the system has built its game."""
+    game = build("improved_gan", convolution=convolution, width=16)
+    averages = [one for one in game.controllers.values() if isinstance(one, HistoricalAverage)]
+    assert len(averages) == 2
+    assert [float(one.distance()) for one in averages] == [0.0, 0.0]
+    report = training_step(game, [{"image": torch.rand(4, 3, 32, 32) * 2 - 1, "label": torch.arange(4)}], Progress())
+    assert all(math.isfinite(float(value)) for value in report.values())
+    assert all(0.0 < float(one.distance()) < math.inf for one in averages)

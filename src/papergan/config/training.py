@@ -63,6 +63,12 @@ class TrainingRecipe(StrictModel):
             raise ValueError("batch_sizes change by images, in full batches: leave out drop_last=false")
         return self
 
+    @model_validator(mode="after")
+    def _images_in_full_batches(self) -> TrainingRecipe:
+        if self.images is not None and not self.drop_last:
+            raise ValueError("images are counted in full batches: leave out drop_last=false, or give epochs or steps")
+        return self
+
     @property
     def sizes(self) -> BatchSizes:
         """The batch size and its changes."""

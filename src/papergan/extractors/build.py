@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from papergan.extractors.domain_classifier import BY_CHANNEL, ChannelExtractor, DomainExtractor, DomainTap
+from papergan.extractors.domain_classifier import BY_CHANNEL, ChannelExtractor, ChannelTap, DomainExtractor, DomainTap
 from papergan.extractors.feature_extractor import FeatureExtractor
 from papergan.extractors.inception import INCEPTION_FILE, InceptionExtractor, InceptionTap
 from papergan.extractors.settings import ExtractorSettings
@@ -38,11 +38,11 @@ def build_extractors(
         built.append(InceptionExtractor(files["inception_weights"], device))
     if settings.inception64:
         built.append(InceptionTap(files["inception_weights"], device))
+    stacked = BY_CHANNEL in domain_classifier.metadata
     if settings.domain:
-        kind = ChannelExtractor if BY_CHANNEL in domain_classifier.metadata else DomainExtractor
-        built.append(kind.from_weights(domain_classifier, device))
+        built.append((ChannelExtractor if stacked else DomainExtractor).from_weights(domain_classifier, device))
     if settings.domain64:
-        built.append(DomainTap.from_weights(domain_classifier, device))
+        built.append((ChannelTap if stacked else DomainTap).from_weights(domain_classifier, device))
     if settings.torchvision:
         built.append(TorchvisionInceptionExtractor(files["torchvision_weights"], device))
     return built

@@ -192,3 +192,17 @@ class ChannelExtractor(DomainExtractor):
         first, second, third = logits.log_softmax(1).unflatten(0, (-1, CHANNELS)).unbind(1)
         joint = first[:, :, None, None] + second[:, None, :, None] + third[:, None, None, :]
         return Features(features.unflatten(0, (-1, CHANNELS)).flatten(1), joint.flatten(1))
+
+
+class ChannelTap(DomainTap):
+    """The averages of the first group of a classifier of grey images, on stacked ones: features concatenated."""
+
+    preprocessing = f"each channel by itself: {TAP_PREPROCESSING}"
+
+    def _adapt(self) -> None:
+        super()._adapt()
+        self.dimension, self._shape = CHANNELS * self.dimension, (CHANNELS, *self._shape[1:])
+
+    def _features(self, images: Tensor) -> Features:
+        features = self._classifier.tap(images.flatten(0, 1).unsqueeze(1)).unflatten(0, (-1, CHANNELS)).flatten(1)
+        return Features(features, no_logits(features))

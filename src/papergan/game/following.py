@@ -1,4 +1,4 @@
-"""Networks whose computation changes as training progresses."""
+"""Networks whose computation changes as training progresses, and controllers that begin at the initial weights."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from torch import nn
 
-from papergan.game.schedules import Progress
+from papergan.game.schedules import Controller, Progress
 
 
 class FollowsProgress(ABC):
@@ -32,3 +32,18 @@ class FollowsProgress(ABC):
 def following_in(networks: nn.Module) -> list[FollowsProgress]:
     """All of these modules and their submodules that follow the progress."""
     return [one for one in networks.modules() if isinstance(one, FollowsProgress)]
+
+
+class BeginsAtWeights(ABC):
+    """A controller whose state begins at the weights that a game starts with, for example their mean over training."""
+
+    @abstractmethod
+    def begin(self) -> None:
+        """Begin at the present weights, whichever replaced those that the controller was made with."""
+
+
+def begin_at_weights(controllers: Mapping[str, Controller]) -> None:
+    """Let all controllers that begin at the initial weights begin at the present ones."""
+    for controller in controllers.values():
+        if isinstance(controller, BeginsAtWeights):
+            controller.begin()

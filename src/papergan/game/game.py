@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from papergan.game.ema import EMA
-from papergan.game.following import following_in
+from papergan.game.following import begin_at_weights, following_in
 from papergan.game.memory_format import to_channels_last
 from papergan.game.optimisers import follow_weights, load_state
 from papergan.game.sampler import Sampler
@@ -165,6 +165,7 @@ class Game:
             numbers = _numbers_of(self.optimisers[name])
             _known(f"player {name!r} has schedules of", player.schedules, numbers)
         self._following = following_in(self.networks)
+        begin_at_weights(self.controllers)
         if self.average is not None:
             self.average.follow(self.sampler(averaged=False))
 
@@ -256,5 +257,4 @@ def _numbers_of(optimiser: torch.optim.Optimizer) -> set[str]:
 
 def _known(what: str, names: Iterable[str], known: Iterable[str], shown: Iterable[str] | None = None) -> None:
     if unknown := sorted(set(names) - set(known)):
-        there_are = ", ".join(sorted(known if shown is None else shown))
-        raise ValueError(f"{what} {', '.join(map(repr, unknown))}; there are {there_are}")
+        raise ValueError(f"{what} {', '.join(map(repr, unknown))}; there are {', '.join(sorted(shown or known))}")

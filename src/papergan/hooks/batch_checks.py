@@ -1,4 +1,4 @@
-"""Checks of batches before a run: packs that divide them, and batches of one image."""
+"""Checks of batches before a run: packs and mixtures that divide them, and batches of one image."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from papergan.game.game import Game
 from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
 from papergan.objectives.fixed_features import with_stand_ins
+from papergan.objectives.mixture import Members, MixturePayoff
 from papergan.randomness import own_random_state
 
 
@@ -27,6 +28,22 @@ def find_packing_errors(name: str, training: TrainingRecipe, count: int, left: i
             f"{where}: the last batch of an epoch, {left} images, cannot be divided into packs of {count}: set "
             "training.drop_last=true, or another batch_size"
         )
+
+
+def find_mixture_errors(name: str, training: TrainingRecipe, game: Game) -> Iterator[str]:
+    """Errors where a mixture's generators have different numbers of a batch's rows on different devices."""
+    terms = (term for turn in game.turns for term in turn.objective)
+    if training.devices == 1 or not any(isinstance(term, MixturePayoff) for term in terms):
+        return
+    generators = game.networks[game.showcase.generator]
+    assert isinstance(generators, Members)
+    every = len(generators) * training.devices
+    for size in training.sizes.all:
+        if size % every:
+            yield (
+                f"{name}.training.batch_size: {size} images on {training.devices} devices cannot be divided among "
+                f"{len(generators)} generators: set a multiple of {every}"
+            )
 
 
 def find_single_image_errors(

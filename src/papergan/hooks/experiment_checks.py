@@ -26,7 +26,12 @@ from papergan.extractors.fixed_networks import check_fixed
 from papergan.extractors.settings import ExtractorSettings
 from papergan.game.game import Game
 from papergan.game.schedules import Progress
-from papergan.hooks.batch_checks import collect_error, find_packing_errors, find_single_image_errors
+from papergan.hooks.batch_checks import (
+    collect_error,
+    find_mixture_errors,
+    find_packing_errors,
+    find_single_image_errors,
+)
 from papergan.hooks.catalog_checks import find_dataset_errors, find_published_errors
 from papergan.hooks.clip_checks import find_clip_errors, find_colour_errors
 from papergan.metrics.lpips import lpips_of
@@ -164,6 +169,7 @@ def find_experiment_errors(
         for kind in sorted({one.kind for one in fixed_features(game)}):
             yield from collect_error(f"{name}.overrides.content", partial(check_fixed, kind, recipe.evaluation))
         yield from find_packing_errors(name, training, game.images_per_score, left)
+        yield from find_mixture_errors(name, training, game)
         yield from find_single_image_errors(f"{name}.training.batch_size", training, game, images, available)
 
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from papergan.game.following import BeginsAtWeights
 from papergan.game.schedules import Progress
 from papergan.game.step_context import StepContext
 from papergan.game.terms import Term
 
 
-class HistoricalAverage(nn.Module):
+class HistoricalAverage(nn.Module, BeginsAtWeights):
     """The mean of a player's weights over all its steps, kept on the device; a controller of the game.
 
     mean_{t+1} = mean_t + (theta_{t+1} - mean_t) / (t + 1), taken after each of the player's steps.
@@ -25,7 +26,13 @@ class HistoricalAverage(nn.Module):
     def __init__(self, player: str, networks: Iterable[nn.Module]) -> None:
         super().__init__()
         self.player, self._networks = player, tuple(networks)  # a tuple, so that they are not submodules of this
-        self.register_buffer("moves", torch.zeros(()))
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin at the present weights: new means, and no moves."""
+        for name in list(self._buffers):
+            delattr(self, name)
+        self.register_buffer("moves", torch.zeros((), device=self.weights[0].device))
         for place, weight in enumerate(self.weights):
             self.register_buffer(f"mean_{place}", weight.detach().clone())
 

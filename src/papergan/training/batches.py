@@ -101,7 +101,7 @@ class Batches:
         """The progress before training step `step`, if a step draws `count` batches."""
         first = step * count
         images, epoch = self.plan.before(first), float(self.plan.epoch(first))
-        changing = len(self.plan.sizes.all) > 1
+        changing = len(self.plan.sizes.all) > 1 or not self.plan.drop_last
         return Progress(step, images, epoch, self.plan.before(first + count) - images if changing else None)
 
     def step_of_epoch(self, step: int, count: int) -> int:

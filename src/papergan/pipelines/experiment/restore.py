@@ -14,6 +14,7 @@ from papergan.compression.fine_tuning import with_fixed_zeros
 from papergan.config.experiment import Recipe
 from papergan.data.images import ImageSpec, ImageSplits
 from papergan.errors import CheckpointError
+from papergan.game.following import begin_at_weights
 from papergan.game.game import Game
 from papergan.game.priors import InputImages
 from papergan.game.sampler import Sampler
@@ -45,6 +46,7 @@ def initial_game(recipe: Recipe, initial: Weights, images: ImageSplits | None = 
     _check(recipe, initial)
     game = new_game(recipe, spec_of(initial), images)
     game.networks.load_state_dict(initial.under("networks"))
+    begin_at_weights(game.controllers)
     if game.average is not None:
         game.average.follow(game.sampler(averaged=False))
     if recipe.fine_tuning is not None and recipe.fine_tuning.prune_weights > 0.0:
