@@ -33,7 +33,7 @@ from papergan.pipelines.experiment.nodes.export import sample, swap_in_ema
 from papergan.pipelines.experiment.nodes.model import build_model
 from papergan.pipelines.experiment.nodes.packaging import package_model
 from papergan.pipelines.experiment.nodes.scorecard import card
-from papergan.pipelines.experiment.nodes.training import train_settings_of
+from papergan.pipelines.experiment.nodes.training import rules_of, train_settings_of
 from papergan.pipelines.experiment.restore import check_one_run, initial_game, new_game, spec_facts, state_of
 from papergan.pipelines.groups import experiment_of, group_of
 from papergan.tracking import Tracker, provenance
@@ -463,6 +463,19 @@ def test_evaluations_under_other_rules_are_not_continued(tmp_path, caplog):
     history = again.load(f"{NAME}.history")
     assert [row["domain_num_samples"] for row in history.metrics] == [110]
     assert sorted(again.load(f"{NAME}.frames").tensors) == ["step-000000004"]
+
+
+def test_the_rules_of_an_evaluation_are_all_settings_that_change_its_scores():
+    def rules(training=(), evaluation=()):
+        changes = {"training": GIVEN["training"] | dict(training), "evaluation": GIVEN["evaluation"] | dict(evaluation)}
+        return rules_of(Recipe.parse(NAME, GIVEN | changes))
+
+    plain = rules()
+    assert rules(training={"save_minutes": 1.0, "report_every_steps": 2}) == plain
+    other = {rules(training={"batch_norm_batches": 3}), rules(evaluation={"discriminator_samples": 30})}
+    assert len(other | {plain}) == 3
+    default = rules(training={"batch_norm_batches": 100})  # is not named, as in checkpoints of earlier versions
+    assert "batch_norm_batches" not in default
 
 
 def test_the_moving_generator_may_be_published(tmp_path):

@@ -150,8 +150,10 @@ def _digest_of_what_is_read(images: ImageSplits, networks: Mapping[str, str]) ->
 
 
 def rules_of(recipe: Recipe) -> str:
-    """All settings that determine an evaluation during training, as one line of JSON."""
+    """All settings that determine an evaluation during training, as one line of JSON; some only if not the default."""
     settings = recipe.evaluation.model_dump(include={"inception", "domain", "domain_classifier", "torchvision"})
+    settings |= recipe.evaluation.model_dump(include={"discriminator_samples"}, exclude_defaults=True)
+    settings |= recipe.training.model_dump(include={"batch_norm_batches"}, exclude_defaults=True)
     return json.dumps([asdict(recipe.evaluation.rules_while_training(recipe.seed)), settings], sort_keys=True)
 
 
