@@ -24,7 +24,7 @@ from kedro.utils import load_obj
 from papergan.config import registry
 from papergan.distributed import is_distributed
 from papergan.errors import Interrupted, PaperganError, RecipeError, did_you_mean, known_cause
-from papergan.hooks.config_loader import folder_of
+from papergan.hooks.config_loader import CONF_SOURCE, folder_of
 from papergan.maintenance.command import clean
 from papergan.maintenance.scan import VERSION
 from papergan.messages import quoted, sanitise
@@ -75,6 +75,7 @@ class OneLineCommand(click.Command):
         warnings.filterwarnings("ignore", "Option '--pipeline' is deprecated", KedroDeprecationWarning)
         try:
             if source := ctx.params["conf_source"]:
+                ctx.meta[CONF_SOURCE] = source  # as typed, for commands that are shown
                 source = ctx.params["conf_source"] = folder_of(source, "base")
             registry.use(Path(source) if source else None, ctx.params["env"])
             _refuse_unknown_pipelines(ctx.params)

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from helpers.project_run import PROJECT, command_here
+from helpers.project_run import EXPERIMENT, PROJECT, command_here
 from papergan import settings
 from papergan.errors import RecipeError
 from papergan.hooks import ReadableConfigLoader
-from papergan.hooks.config_loader import LARGEST, folder_of
+from papergan.hooks.config_loader import LARGEST, folder_of, typed_conf_source
 
 
 def archive(path: Path, name: str = "conf") -> Path:
@@ -75,6 +75,15 @@ def test_experiments_of_an_archive_are_found(tmp_path):
     assert done.stderr.startswith("papergan: of_the_archive: unknown system 'nothing'"), done.output
     done = command_here("run", "--pipelines", "of_the_archive")
     assert done.stderr.startswith("papergan: unknown pipeline 'of_the_archive'")
+
+
+def test_commands_that_are_shown_name_the_archive_as_it_was_typed(tmp_path, monkeypatch):
+    monkeypatch.setenv("PAPERGAN_WORKSPACE", str(tmp_path))
+    path = archive(tmp_path / "c.tar.gz")
+    done = command_here("run", "--pipelines", EXPERIMENT, "--env", "test", "--conf-source", str(path), "--dry-run")
+    assert done.exit_code == 0, done.output
+    assert f"--conf-source {path}" in next(line for line in done.output.splitlines() if "a look" in line)
+    assert typed_conf_source() is None
 
 
 def members(*files: tuple[str, int]) -> bytes:

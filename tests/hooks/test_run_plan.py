@@ -88,6 +88,13 @@ def test_the_shorter_run_has_the_settings_of_the_command(plan):
     assert command.count("training.steps=") == command.count("training.steps=240") == 1
 
 
+def test_the_shorter_run_has_the_configuration_of_the_command(plan):
+    mine = replace(slower(plan, 2.0), conf_source="my conf.tar.gz")
+    assert " run --pipelines mine --conf-source 'my conf.tar.gz' --params " in shorter(mine)
+    few = replace(slower(plan, 60.0), conf_source="conf")
+    assert shorter(few).endswith("kedro run --pipelines mine --env demo --conf-source conf")
+
+
 def test_what_would_see_too_few_steps_is_sent_to_the_demo(plan):
     assert shorter(slower(plan, 60.0)).endswith("kedro run --pipelines mine --env demo")
 

@@ -111,7 +111,8 @@ def test_a_name_tells_what_was_changed_on_the_command_line(given, training, want
 def test_a_command_is_what_was_typed():
     given = {"a": {"training": {"epochs": None, "resume": False}, "seed": 1}}
     typed = 'kedro run --pipelines a,b --env demo --params "a.training.epochs=null,a.training.resume=false,a.seed=1"'
-    assert command(["a", "b"], "demo", given) == typed
+    assert command(["a", "b"], "demo", given=given) == typed
+    assert command(["a"], "demo", "my conf") == "kedro run --pipelines a --env demo --conf-source 'my conf'"
     assert command(["a"], None) == "kedro run --pipelines a"
 
 

@@ -12,6 +12,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import click
 from kedro.config import MissingConfigException, OmegaConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
@@ -24,6 +25,7 @@ from papergan.validation import one_line_error
 LARGEST = 16_000_000  # bytes of an archive; configuration is text
 END = bytes(2 * tarfile.BLOCKSIZE)  # what a tar ends with; more zeros may follow
 _UNPACKED: list[tempfile.TemporaryDirectory[str]] = []  # removed when the process ends
+CONF_SOURCE = "papergan.conf_source"  # the key of what --conf-source was given, in `click.Context.meta`
 REQUIRED = ("catalog", "mlflow", "parameters")  # Kedro continues without the other kinds
 
 
@@ -137,6 +139,12 @@ def find_type_conflicts(base: Any, overlay: Any, place: str = "") -> Iterator[st
             yield from find_type_conflicts(base[key], overlay[key], f"{place}.{key}".lstrip("."))
     elif type(base) in kinds and type(overlay) in kinds and type(base) is not type(overlay):
         yield f"{place}: expected {kinds[type(base)]}, got {kinds[type(overlay)]}"
+
+
+def typed_conf_source() -> str | None:
+    """What --conf-source was given on the command line; None if there is no command line, or it was not given."""
+    context = click.get_current_context(silent=True)
+    return None if context is None else context.meta.get(CONF_SOURCE)
 
 
 def folder_of(conf_source: str, base: str) -> str:

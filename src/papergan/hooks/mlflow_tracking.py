@@ -19,6 +19,7 @@ from kedro.pipeline.node import Node
 
 from papergan.datasets.page import PageDataset
 from papergan.errors import ExperimentsFailedError
+from papergan.hooks.config_loader import typed_conf_source
 from papergan.messages import sanitise
 from papergan.pipelines.groups import experiment_of, group_of
 from papergan.tracking.configuration import MlflowConfiguration, parse, parse_system_metrics
@@ -80,7 +81,7 @@ class MlflowHook:
         self._session = str(run_params["run_id"])
         self._command = {
             "pipelines": list(run_params["pipeline_names"] or []), "environment": run_params.get("env"),
-            "given": run_params.get("runtime_params") or {},
+            "conf_source": typed_conf_source(), "given": run_params.get("runtime_params") or {},
         }  # fmt: skip
         run_places.clear()
         self._store = None

@@ -24,8 +24,7 @@ from papergan.game.game import Game
 from papergan.game.sampler import measure_sampling_seconds
 from papergan.hooks.experiment_checks import image_spec
 from papergan.objectives.fixed_features import with_stand_ins
-from papergan.project import COMMAND
-from papergan.tracking.run_content import text_of
+from papergan.tracking.run_content import command, text_of
 from papergan.training.batch_plan import batches_per_epoch
 from papergan.training.checkpoint import checkpoint_bytes
 from papergan.training.cost import StepCost, duration, measure_step
@@ -47,8 +46,8 @@ class RunPlan:
 
     images: of the training set; None if they are counted when they are read. steps, done: in total, and in the newest
     checkpoint. evaluation_seconds: per image, by all extractors; classifier_seconds: for training the data set's own
-    classifier, which is done once per data set. environment, given: of the command, what --env names and what --params
-    gives for this experiment.
+    classifier, which is done once per data set. environment, conf_source, given: of the command, what --env,
+    --conf-source and, for this experiment, --params give.
     """
 
     name: str
@@ -62,6 +61,7 @@ class RunPlan:
     evaluation_seconds: float
     classifier_seconds: float
     environment: str | None = None
+    conf_source: str | None = None
     given: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -174,7 +174,7 @@ def shorter(plan: RunPlan) -> str:
     """
     steps = min(plan.left, int(LOOK / plan.cost.seconds))
     if steps < STEPS_OF_A_LOOK:
-        return f"of some minutes, smaller in everything: {COMMAND} run --pipelines {plan.name} --env demo"
+        return f"of some minutes, smaller in everything: {command([plan.name], 'demo', plan.conf_source)}"
     epochs, rules = plan.epochs_of(steps), plan.recipe.evaluation
     samples, final = min(1000, rules.num_samples), min(2000, rules.final_num_samples)
     changes: dict[str, object] = {"dataset": plan.recipe.dataset} if is_path(plan.recipe.dataset) else {}
@@ -186,9 +186,9 @@ def shorter(plan: RunPlan) -> str:
     if epochs:
         changes["evaluation.every_epochs"] = f"{max(epochs / 2, 1e-4):.2g}"
     text = ",".join(f"{plan.name}.{place}={text_of(value)}" for place, value in changes.items())
-    environment = f" --env {plan.environment}" if plan.environment is not None else ""
     seconds = steps * plan.cost.seconds + plan.measuring_seconds(2, samples, final) + plan.classifier_seconds
-    return f'of about {duration(seconds)}: {COMMAND} run --pipelines {plan.name}{environment} --params "{text}"'
+    start = command([plan.name], plan.environment, plan.conf_source)
+    return f'of about {duration(seconds)}: {start} --params "{text}"'
 
 
 def describe(plan: RunPlan) -> str:

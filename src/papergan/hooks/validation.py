@@ -17,6 +17,7 @@ from kedro.pipeline import Pipeline
 
 from papergan.config import registry
 from papergan.errors import RecipeError, did_you_mean
+from papergan.hooks.config_loader import typed_conf_source
 from papergan.messages import quoted
 from papergan.pipelines.groups import experiment_of
 
@@ -121,7 +122,9 @@ def _show_costs(
         plan = plan_run(experiment, catalog.load("image_library"), checkpoints, full=dry)
         if plan is not None:
             given = (run_params.get("runtime_params") or {}).get(experiment.name) or {}
-            plan = replace(plan, environment=run_params.get("env"), given=given)
+            plan = replace(
+                plan, environment=run_params.get("env"), conf_source=typed_conf_source(), given=given
+            )  # fmt: skip
             click.echo(describe(plan)) if dry else announce(plan)
 
 

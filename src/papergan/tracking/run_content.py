@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -55,10 +56,13 @@ class RunIdentity:
 
     @classmethod
     def of(cls, experiment: Experiment | Sweep | TrialPlan[Any, Any], run: Mapping[str, Any]) -> RunIdentity:
-        """The identity of a run. run: of Kedro, its `pipelines`, `environment`, and `given` with --params."""
-        recipe, name = experiment.recipe, experiment.name
-        typed = command(run["pipelines"], run["environment"], run["given"])
-        tags = _tags(recipe.paper, command(run["pipelines"], run["environment"]), typed)
+        """The identity of a run.
+
+        run: of Kedro, its `pipelines`, `environment`, `conf_source` if it was typed, and `given` with --params.
+        """
+        recipe, name, configuration = experiment.recipe, experiment.name, (run["environment"], run.get("conf_source"))
+        typed = command(run["pipelines"], *configuration, run["given"])
+        tags = _tags(recipe.paper, command(run["pipelines"], *configuration), typed)
         if isinstance(experiment, Experiment):
             tags |= {"dataset": experiment.recipe.dataset_name, "recipe": experiment.recipe.fingerprint}
             title = run_name(name, experiment.recipe.seed, experiment.recipe.training, run["given"].get(name) or {})
@@ -147,10 +151,14 @@ def run_name(experiment: str, seed: int, training: TrainingRecipe, given: Mappin
     return ", ".join([f"{experiment} seed {seed}", *shown, _budget(training)])
 
 
-def command(pipelines: list[str], environment: str | None, given: Mapping[str, Any] | None = None) -> str:
+def command(
+    pipelines: list[str], environment: str | None, conf_source: str | None = None,
+    given: Mapping[str, Any] | None = None,
+) -> str:  # fmt: skip
     """The command that starts such a run. given: --params; None leaves them out."""
     parts = [f"{COMMAND} run", f"--pipelines {','.join(pipelines)}" if pipelines else ""]
     parts.append(f"--env {environment}" if environment is not None else "")
+    parts.append(f"--conf-source {shlex.quote(conf_source)}" if conf_source is not None else "")
     pairs = ",".join(f"{name}={text_of(value)}" for name, value in flattened("", given or {}))
     return " ".join(filter(None, [*parts, f'--params "{pairs}"' if pairs else ""]))
 
