@@ -204,5 +204,5 @@ class ChannelTap(DomainTap):
         self.dimension, self._shape = CHANNELS * self.dimension, (CHANNELS, *self._shape[1:])
 
     def _features(self, images: Tensor) -> Features:
-        features = self._classifier.tap(images.flatten(0, 1).unsqueeze(1)).unflatten(0, (-1, CHANNELS)).flatten(1)
+        features = self._classifier.tap(images.flatten(0, 1).unsqueeze(1)).reshape(len(images), -1)
         return Features(features, no_logits(features))
