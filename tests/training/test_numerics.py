@@ -7,7 +7,7 @@ import torch
 
 from papergan.errors import RecipeError
 from papergan.extractors.feature_extractor import full_precision
-from papergan.training.numerics import autocast_type, choose_device, float32_products, numerics
+from papergan.training.numerics import autocast_type, choose_device, float32_products, flushed_denormals, numerics
 
 
 def switches() -> tuple:
@@ -72,3 +72,25 @@ def test_a_gpu_beyond_those_that_are_there_is_refused(monkeypatch):
     assert choose_device("cuda:0") == torch.device("cuda:0")
     with pytest.raises(RecipeError, match="device 'cuda:1': torch sees 1 GPUs"):
         choose_device("cuda:1")
+
+
+def test_denormals_are_flushed_inside_the_block_alone() -> None:
+    small = torch.tensor(1e-40)
+
+    def is_flushed() -> bool:
+        return float(small * 1.0) == 0.0
+
+    assert not is_flushed()
+    with flushed_denormals():
+        assert is_flushed()
+        with flushed_denormals():
+            pass
+        assert is_flushed()
+        moment, weight = torch.full((4,), 2e-38), torch.ones(4, requires_grad=True)
+        adam = torch.optim.Adam([weight], betas=(0.5, 0.999))
+        weight.grad = torch.zeros(4)
+        adam.step()
+        adam.state[weight]["exp_avg"].copy_(moment)
+        adam.step()
+        assert adam.state[weight]["exp_avg"].tolist() == [0.0] * 4
+    assert not is_flushed()

@@ -21,7 +21,7 @@ from papergan.randomness import own_random_state, seed_for, set_seed
 from papergan.tracking import Tracker, provenance
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.history import Row, RunningMean
-from papergan.training.numerics import numerics
+from papergan.training.numerics import flushed_denormals, numerics
 from papergan.training.signals import stoppable
 from papergan.validation import one_line_error
 
@@ -95,7 +95,7 @@ class ResumableTraining(ABC, Generic[T, R]):
 
         stop: returns the number of a stop signal, or None. Raises Interrupted after one.
         """
-        with numerics("float32", deterministic=False), own_random_state("cpu"):
+        with numerics("float32", deterministic=False), flushed_denormals(), own_random_state("cpu"):
             try:
                 self._train(stop)
                 result = self.result()
