@@ -4,8 +4,10 @@ At the sizes of the tools on points, Python and dispatch take most of a step. Th
 and loss are trained by the tool's own step (batches by seed, latents, check for non-finite values, gradient norms,
 running means) and by a loop without any of that: draw points, two losses, two steps. Both run in this process,
 alternating every --steps steps, so that other load on the machine affects both; medians of --rounds turns, and of the
-ratios of neighbouring turns, in processor time. --tool and --trial: a trial of parameters_tools.yml. Prints Markdown;
---json FILE keeps it.
+ratios of neighbouring turns, in processor time. --tool and --trial: a trial of parameters_tools.yml.
+--checkpoints FOLDER, for example data/06_models/pacgan_points/cells: compares instead steps of the tool from the
+trial's newest checkpoint, with denormals kept and flushed, each turn from the same state. Prints Markdown; --json FILE
+keeps it.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +31,20 @@ from papergan.config.mode_stress import ModeStressRecipe, ModeTrial, trials_of
 from papergan.config.registry import PARAMETERS
 from papergan.studies.points.trials import PointsTraining
 from papergan.tracking import provenance
-from papergan.training.numerics import numerics
+from papergan.training.checkpoint import CheckpointStore
+from papergan.training.numerics import flushed_denormals, numerics
 
 
 def main() -> None:
     """Measure, print and store."""
     given = arguments().parse_args()
     torch.set_num_threads(given.threads)
+    trial = trial_of(given.tool, given.trial)
     with numerics("float32", deterministic=False):
-        figures = measured(trial_of(given.tool, given.trial), given.steps, given.rounds)
+        if given.checkpoints is None:
+            figures = measured(trial, given.steps, given.rounds)
+        else:
+            figures = measured_from(given.checkpoints, trial, given.steps, given.rounds)
     figures |= {"threads": given.threads, "hardware": provenance.hardware(torch.device("cpu"))}
     figures |= {"versions": provenance.versions(), "commit": provenance.commit().name}
     print(table(figures))
@@ -52,6 +60,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=int, default=200, help="of a turn")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--checkpoints", type=Path, help="begin at the trial's newest checkpoint in this folder")
     parser.add_argument("--json", type=Path)
     return parser
 
@@ -76,6 +85,37 @@ def measured(trial: ModeTrial, steps: int, rounds: int) -> dict[str, Any]:
     return {
         "trial": trial.name, "system": trial.recipe.system, "batch_size": trial.recipe.batch_size, "steps": steps,
         "rounds": rounds, "milliseconds": {name: statistics.median(values) for name, values in times.items()},
+        "ratio": statistics.median(ratios), "ratios": sorted(ratios),
+    }  # fmt: skip
+
+
+def measured_from(folder: Path, trial: ModeTrial, steps: int, rounds: int) -> dict[str, Any]:
+    """Milliseconds per step from a checkpoint, denormals kept and flushed; and the share of denormal moments."""
+    training = PointsTraining(trial, lambda row: None, None)
+    found = CheckpointStore(folder, trial.key).latest()
+    if found is None:
+        raise SystemExit(f"{folder}: no checkpoint of {trial.name}")
+    sides = {"kept": nullcontext, "flushed": flushed_denormals}
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for turn in range(rounds):
+        for name in sorted(sides, reverse=bool(turn % 2)):
+            training.game.load_state_dict(copy.deepcopy(found.state["game"]))
+            with sides[name]():
+                timed(training.train_step, 0, 20)
+                times[name].append(timed(training.train_step, 20, steps))
+    moments = [
+        moment
+        for optimiser in found.state["game"]["optimisers"].values()
+        for state in optimiser["state"].values()
+        for name, moment in state.items()
+        if name.startswith("exp_avg")
+    ]
+    tiny = sum(int(((one != 0) & (one.abs() < torch.finfo(one.dtype).tiny)).sum()) for one in moments)
+    ratios = [kept / flushed for kept, flushed in zip(times["kept"], times["flushed"], strict=True)]
+    return {
+        "trial": trial.name, "system": trial.recipe.system, "batch_size": trial.recipe.batch_size, "steps": steps,
+        "rounds": rounds, "step": found.step, "denormal_moments": tiny / sum(one.numel() for one in moments),
+        "milliseconds": {name: statistics.median(values) for name, values in times.items()},
         "ratio": statistics.median(ratios), "ratios": sorted(ratios),
     }  # fmt: skip
 
@@ -124,15 +164,18 @@ def bare_loop(training: PointsTraining) -> Callable[[int], None]:
 
 def table(figures: dict[str, Any]) -> str:
     """The results as Markdown."""
-    milliseconds = figures["milliseconds"]
+    milliseconds, columns, sides = figures["milliseconds"], ("bare loop", "tool"), ("bare", "tool")
+    if "step" in figures:
+        columns, sides = ("denormals kept", "flushed"), ("kept", "flushed")
     return "\n".join(
         [
             f"{figures['trial']}, system {figures['system']}, batch {figures['batch_size']}; {figures['hardware']}, "
-            f"{figures['threads']} threads, torch {figures['versions']['torch']}, {figures['commit'][:7]}",
+            f"torch {figures['versions']['torch']}, {figures['commit'][:7]}"
+            + (f"; step {figures['step']}, {figures['denormal_moments']:.1%} denormal" if "step" in figures else ""),
             "",
-            "| bare loop, ms per step | tool, ms per step | ratio |",
+            f"| {columns[0]}, ms per step | {columns[1]}, ms per step | ratio |",
             "|---|---|---|",
-            f"| {milliseconds['bare']:.3f} | {milliseconds['tool']:.3f} | "
+            f"| {milliseconds[sides[0]]:.3f} | {milliseconds[sides[1]]:.3f} | "
             f"{figures['ratio']:.2f} ({figures['ratios'][0]:.2f} to {figures['ratios'][-1]:.2f}) |",
         ]
     )
