@@ -93,6 +93,13 @@ def test_nothing_left_over_makes_no_batch():
     assert kept.progress(5, 1) == dropped.progress(5, 1)
 
 
+def test_the_smaller_batch_at_the_end_of_an_epoch_is_coming():
+    some = batches(drop_last=False, batch_size=4)
+    sizes = [len(some.at(step)["image"]) for step in range(4)]
+    assert len(set(sizes)) > 1
+    assert [some.progress(step, 1).coming for step in range(4)] == sizes
+
+
 def test_steps_are_counted_anew_in_every_epoch():
     assert [batches(drop_last=False).step_of_epoch(step, 1) for step in range(9)] == [0, 1, 2, 3, 0, 1, 2, 3, 0]
     three_to_a_step = [batches(drop_last=False).step_of_epoch(step, 3) for step in range(6)]

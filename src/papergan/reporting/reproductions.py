@@ -131,7 +131,7 @@ def _joined(published: PublishedNumber, runs: Sequence[MeasuredRun]) -> Reproduc
 
 def summary(found: Sequence[Reproduction]) -> str:
     """One sentence: how many numbers of how many papers were measured, and how many were reproduced."""
-    measured = [one for one in found if one.runs or one.diverged]
+    measured = [one for one in found if one.runs]
     same = [one for one in measured if one.verdict.startswith(REPRODUCED)]
     papers = {one.published.paper for one in measured}
     return (

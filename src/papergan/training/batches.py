@@ -99,10 +99,10 @@ class Batches:
 
     def progress(self, step: int, count: int) -> Progress:
         """The progress before training step `step`, if a step draws `count` batches."""
-        first = step * count
-        images, epoch = self.plan.before(first), float(self.plan.epoch(first))
-        changing = len(self.plan.sizes.all) > 1 or not self.plan.drop_last
-        return Progress(step, images, epoch, self.plan.before(first + count) - images if changing else None)
+        plan, first = self.plan, step * count
+        images, epoch = plan.before(first), float(plan.epoch(first))
+        changing = len(plan.sizes.all) > 1 or (not plan.drop_last and plan.images % plan.sizes.size > 0)
+        return Progress(step, images, epoch, plan.before(first + count) - images if changing else None)
 
     def step_of_epoch(self, step: int, count: int) -> int:
         """The number of training step `step` within its epoch, from 0; an epoch starts with the first step in it."""
