@@ -15,6 +15,7 @@ from papergan.config.experiment import Recipe
 from papergan.data.library import ImageLibrary
 from papergan.data.sources import Sources
 from papergan.datasets.checkpoints import CheckpointFolder
+from papergan.errors import DataError, EvaluationError
 from papergan.hooks.run_plan import announce, describe, plan_run, shorter
 from papergan.training.cost import StepCost
 
@@ -127,3 +128,28 @@ def test_a_dry_run_has_no_other_runner():
     done = command_here("run", "--dry-run", "--runner", "SequentialRunner")
     assert done.exit_code == 1
     assert "--dry-run runs nothing; leave --runner out" in done.output
+
+
+@pytest.mark.parametrize("name", ["loss_study", "metric_sanity", "hybrid_cifar10"])
+def test_a_dry_run_looks_for_no_files(name, tmp_path, monkeypatch):
+    """Those that are missing would be downloaded."""
+    asked = []
+
+    def locate(self, dataset):
+        asked.append(dataset)
+        raise DataError("it is not here")
+
+    def weights(settings):
+        asked.append(settings)
+        raise EvaluationError("they are not here")
+
+    monkeypatch.setenv("PAPERGAN_WORKSPACE", str(tmp_path))
+    monkeypatch.setattr(ImageLibrary, "locate", locate)
+    monkeypatch.setattr("papergan.hooks.experiment_checks.weight_files", weights)
+    monkeypatch.setattr("papergan.hooks.validation._show_costs", lambda *_, **__: None)
+    assert command_here("run", "--pipelines", name, "--env", "test", "--dry-run").exit_code == 0
+    assert not asked
+    done = command_here("run", "--pipelines", name, "--env", "test")
+    assert done.exit_code == 1
+    assert "not here" in done.output
+    assert asked

@@ -37,7 +37,7 @@ from papergan.data.allocations import no_more_than_there_is
 from papergan.data.library import ImageLibrary
 from papergan.data.memory import check_memory
 from papergan.errors import PaperganError, RecipeError, did_you_mean
-from papergan.hooks.experiment_checks import find_experiment_errors, locate_files
+from papergan.hooks.experiment_checks import find_experiment_errors
 from papergan.hooks.model_checks import check_models
 from papergan.hooks.sweep_checks import check_sweep
 from papergan.inference.model_library import ModelLibrary
@@ -55,7 +55,7 @@ from papergan.vectors.tables import load_vectors
 def check_study(name: str, catalog: CatalogProtocol) -> Study | Sweep:
     """A study's recipe and its trials, with every variant built once; for a sweep, trials at the ends of its space.
 
-    Raises RecipeError with the errors of all recipes in one message, and EvaluationError for weights.
+    Raises RecipeError with the errors of all recipes in one message.
     """
     study = StudyRecipe.parse(name, catalog.load(f"params:{name}"))
     check_workers(name, study.workers)
@@ -247,7 +247,3 @@ def _check(name: str, trials: Iterable[ExperimentTrial], library: ImageLibrary, 
     if errors:
         raise RecipeError("; ".join(errors))
     check_models({one.name: one.recipe for one in variants.values()}, library, models)
-    locate_files(
-        {f"{name}: {one.recipe.dataset}": (library, one.recipe) for one in variants.values()},
-        {f"{name}.common.evaluation": one.recipe.evaluation for one in variants.values()},
-    )

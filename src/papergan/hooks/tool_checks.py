@@ -18,7 +18,6 @@ from papergan.config.experiment import Recipe
 from papergan.config.registry import LISTED, MODELS, discover, import_by_name, studies
 from papergan.config.study import StudyRecipe
 from papergan.errors import CheckpointError, DataError, PaperganError, RecipeError, did_you_mean
-from papergan.hooks.experiment_checks import locate_weights
 from papergan.inference.model_folder import output_of
 from papergan.inference.model_library import ModelLibrary, name_of
 from papergan.messages import quoted, sanitise
@@ -33,10 +32,7 @@ def check_settings(name: str, catalog: CatalogProtocol) -> Settings[Any]:
 
 
 def check_sanity(name: str, catalog: CatalogProtocol) -> Sanity:
-    """The recipe of the metric sanity pipeline, its data set, device and weights.
-
-    Raises RecipeError for unknown names, EvaluationError where weights are missing.
-    """
+    """The recipe of the metric sanity pipeline, its data set and device. Raises RecipeError for unknown names."""
     recipe = SanitySettings.parse(name, catalog.load(f"params:{name}"))
     names = catalog.load("image_library").names
     if recipe.dataset not in names:
@@ -44,7 +40,6 @@ def check_sanity(name: str, catalog: CatalogProtocol) -> Sanity:
             f"{name}.dataset: unknown data set {quoted(recipe.dataset)}{did_you_mean(recipe.dataset, names)}"
         )
     choose_device(recipe.device)
-    locate_weights(name, recipe)
     return Settings(recipe)
 
 
@@ -57,7 +52,6 @@ def check_images(name: str, catalog: CatalogProtocol) -> Images:
     real, fake = (path_of(which, catalog.load(f"params:{which}")) for which in ("real", "fake"))
     held_out = None if recipe.held_out is None else path_of(f"{name}.held_out", recipe.held_out)
     choose_device(recipe.device)
-    locate_weights(name, recipe)
     return Images(recipe, real, fake, held_out)
 
 

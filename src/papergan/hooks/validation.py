@@ -50,6 +50,7 @@ class ValidationHook:
         """
         from papergan.hooks.catalog_checks import refuse_versions_of_outputs  # here, because these need torch
         from papergan.hooks.experiment_checks import preflight
+        from papergan.hooks.file_checks import locate_files_of
         from papergan.hooks.model_checks import check_models
         from papergan.hooks.study_checks import check_study
         from papergan.hooks.tool_checks import refuse_unread
@@ -63,6 +64,8 @@ class ValidationHook:
         checks |= {name: registry.import_by_name(tool.check) for name, tool in registry.TOOLS.items()}
         read = [name for name in checks if f"params:{name}" in pipeline.inputs()]
         checked: dict[str, Any] = {name: checks[name](name, catalog) for name in read}
+        for name, plan in checked.items() if not dry else ():
+            locate_files_of(name, plan, catalog)
         experiments = preflight(pipeline, catalog, files=not dry)
         if not dry and experiments and "model_library" in pipeline.inputs():
             recipes = {one.name: one.recipe for one in experiments}

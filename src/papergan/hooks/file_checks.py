@@ -1,0 +1,42 @@
+"""Location of the data sets and weights that studies and tools read, before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from kedro.io import CatalogProtocol
+
+from papergan.config.checked import Sweep, TrialPlan
+from papergan.config.experiment import Recipe
+from papergan.config.study import ExperimentTrial
+from papergan.config.tools import ReproductionsRecipe
+from papergan.extractors.settings import ExtractorSettings
+from papergan.hooks.experiment_checks import locate_files, locate_weights
+
+
+def locate_files_of(name: str, checked: Any, catalog: CatalogProtocol) -> None:
+    """Locate what a study or tool reads; download what may be downloaded, so not in a dry run.
+
+    checked: what its check returned. Raises DataError or EvaluationError with all that is missing in one message.
+    """
+    recipes = {recipe.variant: recipe for recipe in _recipes(checked)}.values()
+    if recipes:
+        library = catalog.load("image_library")
+        locate_files(
+            {f"{name}: {recipe.dataset}": (library, recipe) for recipe in recipes},
+            {f"{name}.common.evaluation": recipe.evaluation for recipe in recipes},
+        )
+    elif isinstance(settings := getattr(checked, "recipe", None), ExtractorSettings):
+        locate_weights(name, settings)
+
+
+def _recipes(checked: Any) -> Iterable[Recipe]:
+    """The recipes that will be trained."""
+    if isinstance(checked, Sweep):
+        return [checked.base]
+    if not isinstance(checked, TrialPlan):
+        return []
+    if isinstance(checked.recipe, ReproductionsRecipe) and checked.recipe.finished_only:
+        return []
+    return [trial.recipe for trial in checked.trials if isinstance(trial, ExperimentTrial)]
