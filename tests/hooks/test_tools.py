@@ -10,6 +10,7 @@ from papergan.config.registry import MODELS, TOOL_PARAMETERS, TOOLS, import_by_n
 from papergan.data.library import ImageLibrary
 from papergan.data.sources import Sources
 from papergan.errors import DataError, EvaluationError, PaperganError, RecipeError
+from papergan.hooks.file_checks import locate_files_of
 from papergan.inference.model_library import ModelLibrary
 from papergan.validation import StrictModel
 
@@ -24,7 +25,9 @@ def check(tmp_path, name, given, **top):
     catalog = DataCatalog({name: MemoryDataset(one, copy_mode="assign") for name, one in libraries.items()})
     for key, value in {name: given, "real": None, "fake": None, **top}.items():
         catalog[f"params:{key}"] = MemoryDataset(value)
-    return import_by_name(TOOLS[name].check)(name, catalog)
+    checked = import_by_name(TOOLS[name].check)(name, catalog)
+    locate_files_of(name, checked, catalog)
+    return checked
 
 
 @pytest.mark.parametrize("name", TOOLS)
