@@ -184,3 +184,18 @@ def test_another_name_keeps_a_known_digest_and_invents_none():
     renamed = some.called("other")
     assert (renamed.name, vars(renamed)["digest"]) == ("other", known)
     assert replace(renamed, name="anew").digest == known
+
+
+def test_validation_images_of_folders_are_of_every_class():
+    """Read from a folder for each class, images are in the order of their classes: the last ones would be of one."""
+    labels = torch.arange(4).repeat_interleave(torch.tensor([50, 50, 50, 10]))
+    pixels = torch.arange(160).to(torch.uint8).view(160, 1, 1, 1).expand(-1, 1, 8, 8)
+    sorted_set = ImageSet("mine/train", pixels, labels, ("a", "b", "c", "d"))
+    cut = prepare(ImageSplits(sorted_set, sorted_set), size=None, limit=None, validation=48)
+    assert cut.validation.labels.bincount().tolist() == [15, 15, 15, 3]
+    assert cut.train.labels.bincount().tolist() == [35, 35, 35, 7]
+    assert cut.validation.images[:15, 0, 0, 0].tolist() == list(range(35, 50))  # the last ones of the first class
+    mixed = ImageSet("mine/train", pixels, torch.arange(160) % 4, ("a", "b", "c", "d"))
+    assert prepare(ImageSplits(mixed, mixed), size=None, limit=None, validation=8).validation.images[
+        :, 0, 0, 0
+    ].tolist() == list(range(152, 160))

@@ -70,6 +70,14 @@ def test_a_table_is_split_once_and_columns_of_text_are_left_out(tmp_path, frame,
     assert load_vectors(data(table=str(path), columns=["whole", "a"])).train.columns == ("whole", "a")
 
 
+def test_the_first_test_rows_of_a_sorted_table_stand_for_all(tmp_path):
+    """Scores and figures of fewer rows take the first ones."""
+    values = torch.arange(2000, dtype=torch.float64)
+    pd.DataFrame({"a": values.numpy(), "b": values.square().numpy()}).to_csv(tmp_path / "rows.csv", index=False)
+    test = load_vectors(data(table=str(tmp_path / "rows.csv"), held_out=0.5)).test.values[:, 0]
+    assert abs(float(test[:250].mean() - test.mean())) < 150
+
+
 def test_what_cannot_be_used_is_one_line(tmp_path, frame):
     path = tmp_path / "rows.csv"
 

@@ -28,11 +28,11 @@ def prepare(
 ) -> ImageSplits:
     """The splits at `size` pixels, the training split cut to `limit` images; the same object if nothing changes.
 
-    size: None = as published. limit: None = all; the test split is never cut, so scores stay comparable.
-    subset_seed: for drawing those images; None = the first ones. validation: how many of the last images, in published
-    order, become a validation split before anything else is done; None = no such split. classes: keep only images of
-    these, in every split; None = of all. Names record what was
-    done: "cifar10/train[:5000]", "cifar10/train[1000 of seed 0]", "mnist/train@32", "mnist/train without the last 9".
+    size: None = as published. limit: None = all; the test split is never cut, so scores stay comparable. subset_seed:
+    for drawing those images; None = the first ones. validation: how many of the last images, see `without_the_last`,
+    become a validation split before anything else is done; None = no such split. classes: keep only images of these, in
+    every split; None = of all. Names record what was done: "cifar10/train[:5000]", "cifar10/train[1000 of seed 0]",
+    "mnist/train@32", "mnist/train without the last 9".
     Raises DataError if no training image would be left.
     """
     train, test, held = splits.train, splits.test, splits.validation
@@ -51,13 +51,20 @@ def prepare(
 
 
 def without_the_last(images: ImageSet, count: int) -> tuple[ImageSet, ImageSet]:
-    """Split off the last `count` images: (the others, these). Raises DataError if no others would be left."""
+    """Split off the last `count` images: (the others, these). Raises DataError if no others would be left.
+
+    Where images are in the order of their classes, as read from a folder for each, the last ones of every class, in
+    proportion to its size.
+    """
     left = len(images) - count
     if left < 1:
         raise DataError(f"{images.name}: of {len(images)} images {count} cannot be left for validation; give fewer")
-    rows = torch.arange(len(images))
-    rest = images.taken(rows[:left], f"{images.name} without the last {count}")
-    return rest, images.taken(rows[left:], f"{images.name}, the last {count}")
+    rows, labels = torch.arange(len(images)), images.labels
+    if bool((labels.diff() >= 0).all()) and bool(labels[0] != labels[-1]):
+        place = (_class_rank(labels) + 0.5) / labels.bincount()[labels]  # within the class, 0..1
+        rows = place.argsort(stable=True)
+    rest = images.taken(rows[:left].sort().values, f"{images.name} without the last {count}")
+    return rest, images.taken(rows[left:].sort().values, f"{images.name}, the last {count}")
 
 
 def drawn(images: ImageSet, limit: int, seed: int | None) -> ImageSet:

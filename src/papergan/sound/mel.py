@@ -99,7 +99,7 @@ def mel_filters(rate: int, fft: int, bands: int) -> Tensor:
     top = float(mel_of(torch.tensor(rate / 2)))
     corners = frequency_of(torch.linspace(0, top, bands + 2, dtype=torch.float64))
     low, middle, high = (corners[first : first + bands, None] for first in range(3))
-    frequencies = torch.linspace(0, rate / 2, fft // 2 + 1, dtype=torch.float64)
+    frequencies = torch.arange(fft // 2 + 1, dtype=torch.float64) * rate / fft
     rising, falling = (frequencies - low) / (middle - low), (high - frequencies) / (high - middle)
     filters = torch.minimum(rising, falling).clamp_min(0) * 2 / (high - low)
     if empty := int((filters.sum(1) == 0).sum()):

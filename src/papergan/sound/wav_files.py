@@ -38,8 +38,8 @@ def read_folder(folder: Path, *, rate: int, length: int, held_out: float, seed: 
     Subfolders are the classes, at least two, in the order of their names, with files at any depth. Integers of 8 to 64
     bits and floats are read; channels are averaged, other rates are resampled, a longer file is cut to its beginning, a
     shorter one is padded with zeros. held_out: the share of the files of each class, 0..1, that is the test split:
-    drawn with `seed`, rounded, at least one and at most all but one. Links that lead out of the folder are not
-    followed.
+    drawn with `seed`, rounded, at least one and at most all but one; so is the order of both splits. Links that lead
+    out of the folder are not followed.
     Raises DataError if there are too few classes or files, and for files that are unreadable, truncated, empty, shorter
     than 10 ms, not finite, not scaled to [-1, 1], silent in the part that is read, or not regular files; the message
     has their number and the first name.
@@ -58,9 +58,10 @@ def read_folder(folder: Path, *, rate: int, length: int, held_out: float, seed: 
     if refused:
         first = "" if len(refused) == 1 else f"{len(refused)} of {len(files)} files cannot be used; the first: "
         raise DataError(f"{first}{refused[0]}; repair or remove it")
-    train, rest = (
+    order = torch.randperm(len(files), generator=torch.Generator().manual_seed(seed_for(seed, "order")))
+    train, rest = (  # the first ones stand for all, where fewer are heard or scored
         SoundSet(f"{name}/{split}", samples[rows], torch.from_numpy(labels)[rows], classes, rate)
-        for split, rows in (("train", ~test), ("test", test))
+        for split, rows in (("train", order[~test[order]]), ("test", order[test[order]]))
     )
     return SoundSplits(train, rest)
 

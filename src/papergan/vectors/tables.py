@@ -57,7 +57,7 @@ def read_table(path: Path, data: VectorData) -> VectorSplits:
             f"{LEAST_ROWS}"
         )
     order = torch.randperm(len(values), generator=torch.Generator().manual_seed(seed_for(data.seed, "held out")))
-    test, train = order[:held_out].sort().values, order[held_out:].sort().values
+    test, train = order[:held_out], order[held_out:].sort().values  # the first test rows stand for all, so in any order
     names = tuple(columns)
     splits = VectorSplits(
         VectorSet(f"{name}/train", values[train], names), VectorSet(f"{name}/test", values[test], names)

@@ -2,7 +2,8 @@
 
 Selection: every single code point that the font draws and Unicode classifies as a symbol, except regional indicators,
 skin tones and pieces of hair, so that no two differ by such a part alone; identical bitmaps count once. `seed` decides
-their order; the first are for training, the next for testing. There are no classes.
+their order; the first are for training, the next for testing. There are no classes. Which code points are symbols is a
+matter of Python's version of Unicode, so that another Python may draw other emoji and other splits: the digest differs.
 Rendering: the font's own bitmap on white, centred in a square, resized like any other image.
 """
 
