@@ -13,8 +13,9 @@ from helpers.small_systems import FROM_LATENTS, VARIANTS, small, system_of
 from inference.conftest import model_of
 from papergan import systems
 from papergan.errors import DataError, RecipeError
-from papergan.game.priors import one_hot, slerp
+from papergan.game.priors import Gaussian, one_hot, slerp
 from papergan.game.sampler import CHUNK, Sampler
+from papergan.game.schedules import Progress
 from papergan.inference import Generator, load
 from papergan.inference.model_folder import write_model
 from papergan.inference.truncation import BATCH_SIZE, KEPT
@@ -137,6 +138,12 @@ class TestLabels:
 
 
 class TestTruncation:
+    def test_no_latent_of_a_high_threshold_is_infinite(self, monkeypatch):
+        """From about 5.6 on, erf of the threshold is 1 in float32, and its inverse at a draw of -1 is infinite."""
+        monkeypatch.setattr(torch, "rand", lambda *size, **_: torch.zeros(*size))
+        (latent,) = Gaussian(3).truncated(2, Progress(), 8.0)
+        assert latent.tolist() == [[-8.0] * 3] * 2
+
     def test_latents_stay_within_the_threshold(self, loaded):
         latents = loaded("ali").sample(50, truncation=0.3).latents
         assert latents.abs().max() <= 0.3
@@ -223,6 +230,8 @@ class TestDecode:
         torch.testing.assert_close(generator.decode(drawn.latents, labels=["cat", 0]).tensor, drawn.tensor)
         with pytest.raises(RecipeError, match="say which"):
             generator.decode(drawn.latents)
+        with pytest.raises(RecipeError, match="^labels: 5 of them for 4 latents; give one for each$"):
+            generator.decode(drawn.latents, labels=[0, 1, 2, 0, 1])
 
     def test_with_members_of_a_mixture(self, loaded):
         generator = loaded("mix_wgan")

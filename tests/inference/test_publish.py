@@ -153,6 +153,15 @@ def test_what_was_published_loads_from_there(hub, folder):
     assert torch.equal(there.sample(3, seed=1).tensor, here.sample(3, seed=1).tensor)
 
 
+def test_a_card_names_the_place_where_it_is_read(tmp_path):
+    """The card of an experiment has a path of the machine that trained it."""
+    model = model_of("gan")
+    card = 'Mine\n\n```python\nimport papergan\n\ng = papergan.load("data/06_models/x")\ng.sample(64)\n```\n'
+    write_model(tmp_path / "model", type(model)(model.tensors, model.config, card))
+    plan = publish(tmp_path / "model", "hf://lab/gan")
+    assert plan.card == card.replace("data/06_models/x", "hf://lab/gan")
+
+
 def test_a_card_that_is_there_is_kept(tmp_path):
     model = model_of("gan")
     write_model(tmp_path / "model", type(model)(model.tensors, model.config, "# Mine\n"))

@@ -54,6 +54,23 @@ def test_tiles_are_put_together_to_the_whole(loaded):
     torch.testing.assert_close(whole, tiled, atol=1e-5, rtol=0)  # it sees 20 pixels around, of 32 that it is given
 
 
+def test_tiles_lie_on_the_grid_of_the_network_s_strides(loaded, monkeypatch):
+    """Between its places, strided convolutions sample other pixels than in the whole image."""
+    translator, begins = loaded("pix2pix"), []
+    unit, network = translator.sampler.generator.multiple_of, translator.sampler.generator
+    assert unit > 1
+    rows, columns = torch.meshgrid(torch.arange(100.0), torch.arange(90.0), indexing="ij")
+    images = torch.stack([rows / 100, columns / 100, rows * 0])[None]
+    hook = network.register_forward_pre_hook(
+        lambda _, given: begins.append([round(100 * float(given[0][0, one, 0, 0])) for one in (0, 1)])
+    )
+    translator.translate(images, tile=40)
+    hook.remove()
+    assert len(begins) == 9
+    assert {place % unit for begin in begins for place in begin} == {0}
+    assert len({tuple(begin) for begin in begins}) > 1
+
+
 def test_the_way_back_is_the_other_network(loaded):
     translator, images = loaded("cyclegan"), torch.rand(1, 3, 16, 16) * 2 - 1
     there, back = (translator.translate(images, direction=way).tensor for way in ("a_to_b", "b_to_a"))

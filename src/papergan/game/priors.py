@@ -60,7 +60,8 @@ class Gaussian(Prior):
     def truncated(self, count: int, progress: Progress, threshold: float) -> tuple[Tensor, ...]:
         """Inverse transform sampling: z = sqrt(2) erfinv(u erf(t / sqrt(2))), u ~ U(-1, 1)."""
         u = per_image(lambda n: torch.rand(n, self.latent_dim, device=self.where.device), count) * 2.0 - 1.0
-        return (math.sqrt(2) * torch.erfinv(u * math.erf(threshold / math.sqrt(2))),)
+        latent = math.sqrt(2) * torch.erfinv(u * math.erf(threshold / math.sqrt(2)))
+        return (latent.clamp(-threshold, threshold),)  # of a high threshold, erf is 1 and its inverse at -1 infinite
 
     def between(self, start: Tensor, end: Tensor, position: Tensor) -> Tensor:
         """Spherical interpolation, since a straight line leaves the shell on which the latents lie."""

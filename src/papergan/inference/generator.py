@@ -141,6 +141,8 @@ class Generator(StyleMethods):
         z = self._checked(latents)
         chosen = self._choices("decode", labels, members)
         if chosen is not None:
+            if len(chosen) > len(z):
+                raise RecipeError(f"labels: {len(chosen)} of them for {len(z)} latents; give one for each")
             chosen = chosen[torch.arange(len(z)) % len(chosen)]
         return self._images_of(z, chosen, truncation, batch_size)
 

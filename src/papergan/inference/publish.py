@@ -73,6 +73,7 @@ def publish(
     refuse_diverged(model.config)
     with configuration_errors():
         card = model.card or card_of(model.config, published, picture=bool(picture), place=to)
+    card = re.sub(r'(?m)^g = papergan\.load\(".*"\)$', lambda _: f'g = papergan.load("{to}")', card)  # was a path here
     with TemporaryDirectory(prefix="papergan-") as made:
         staged = Path(made)
         write_model(staged, replace(model, card=card, picture=picture))

@@ -113,7 +113,9 @@ class Translator(Generator):
 
     def _tile(self, network: nn.Module, images: Tensor, rows: tuple[int, int], columns: tuple[int, int]) -> Tensor:
         (top, bottom), (left, right) = rows, columns
-        y, x = max(0, top - MARGIN), max(0, left - MARGIN)
+        assert isinstance(self.sampler.generator, ImageToImage)
+        unit = self.sampler.generator.multiple_of  # strides sample the pixels that they sample in the whole image
+        y, x = (max(0, first - MARGIN) // unit * unit for first in (top, left))
         part = images[:, :, y : bottom + MARGIN, x : right + MARGIN]
         made = self._translated(network, part)
         scale = made.shape[2] // part.shape[2]

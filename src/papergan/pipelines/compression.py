@@ -85,6 +85,7 @@ def measure_variants(
     rules = replace(
         experiment.recipe.evaluation.rules(experiment.recipe.seed), num_samples=plan.recipe.num_samples,
         path_samples=0, cas_samples=0, nas_samples=0,
+        truncation=None,  # of which an ONNX file knows nothing: its BatchNorm statistics are part of its weights
     )  # fmt: skip
     with stoppable("the measurement of compressed generators") as stop:
         should_stop = stop.requested
@@ -183,7 +184,8 @@ def tabulate(plan: CompressionPlan, model: StoredModel, results: tuple[Compressi
     notes = [
         f"generator {model.config['digest'][:16]} of {plan.place}, system {model.config['system']}",
         f"quality: mean ± deviation over seeds {', '.join(map(str, settings.seeds))} of {settings.num_samples} samples "
-        "each, under the protocol of the model's own final evaluation; in brackets the change against float32",
+        "each, under the protocol of the model's own final evaluation, without truncation; in brackets the change "
+        "against float32",
         f"times: median ± half the distance of the quartiles over {settings.rounds} rounds in which all variants took "
         f"turns, {settings.threads} threads; x: as many times as fast as the faster runtime of float32",
         "KiB packed: the file under zlib, which is where zero weights are seen; zeros make neither torch nor ONNX "
