@@ -22,7 +22,7 @@ from papergan.inference.model_library import ModelLibrary
 from papergan.pipelines import sweep
 from papergan.studies.experiment_trials import ExperimentTrainer
 from papergan.studies.runner import run_trials
-from papergan.studies.suggestions import SuggestedTrials, ranked, settings_of, with_trials
+from papergan.studies.suggestions import SuggestedTrials, ranked, settings_of, suggested_trial, with_trials
 from papergan.studies.sweep_figures import FIGURES
 from papergan.tracking import Tracker
 from papergan.training.history import History
@@ -173,6 +173,16 @@ def test_a_pruned_trial_is_not_found_by_a_search_that_does_not_prune():
         for one in (search(Store(), Trainings(), trials=1), search(Store(), Trainings(), trials=1, pruner="none"))
     )
     assert pruning != plain
+
+
+def test_a_trial_that_may_be_pruned_is_not_found_by_a_search_with_another_first_trial():
+    """The first trial is the recipe's own, against which others are pruned; their recipes do not show it."""
+    values = {"overrides.learning_rate": 1e-3, "overrides.beta1": 0.5}
+    for pruner, same in (("asha", False), ("none", True)):
+        one = the_sweep(pruner=pruner)
+        overrides = one.base.overrides | {"learning_rate": 9e-3}
+        other = one._replace(base=one.base.model_copy(update={"overrides": overrides}))
+        assert (suggested_trial(one, 1, values).key == suggested_trial(other, 1, values).key) is same
 
 
 def test_equal_suggestions_are_one_trial_and_one_row():

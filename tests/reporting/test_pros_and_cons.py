@@ -57,6 +57,11 @@ def test_a_loss_is_not_compared_with_itself():
     assert (first["loss"], first["verdict"], second["verdict"]) == ("ls", "holds (1 of 1)", "reversed (1 of 1)")
 
 
+def test_a_baseline_of_which_no_run_ended_is_reported():
+    (row,) = statement_table(statements(baseline=["gone"]), gauges(8.0, 4.0)).to_dict("records")
+    assert (row["baseline"], row["verdict"]) == ("", "no run of the baseline came to an end")
+
+
 def test_two_seeds_must_differ_by_more_than_three():
     """Of two a deviation is a guess: by Welch's t-test they decide at 3.04 deviations of the difference, not at 2."""
 

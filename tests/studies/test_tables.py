@@ -13,7 +13,8 @@ from papergan.evaluation.scorecard import ScoreCard
 from papergan.metrics.registry import is_score
 from papergan.pipelines.study import _notes
 from papergan.reporting.published_results import PublishedRow
-from papergan.studies.claims import claim_results, claim_table
+from papergan.reporting.seed_groups import Measured
+from papergan.studies.claims import ClaimResult, claim_results, claim_table
 from papergan.studies.seed_groups import ExperimentGroup, grouped
 from papergan.studies.tables import summary, trial_table
 from papergan.training.history import History
@@ -129,3 +130,10 @@ def test_a_trial_of_two_grids_is_counted_once():
     store = {plan.trials[0].key: TrialResult(ScoreCard.read("one", card("one")), History())}
     groups = grouped(ExperimentGroup, plan.trials, SimpleNamespace(find=store.get))
     assert _notes(plan, groups, [], {})[0] == "1 trials done, 1 not yet"
+
+
+def test_a_change_is_negative_where_the_treatment_is_lower_whatever_the_sign():
+    """As of logarithms, of which both may be below 0."""
+    for one, other, change in ((-0.3, -0.1, -200.0), (-0.1, -0.3, 200 / 3), (3.0, 4.0, -25.0), (1.0, -1.0, 200.0)):
+        sides = [Measured(value, 0.01, 3) for value in (one, other)]
+        assert ClaimResult("", None, None, "checkerboard", "", *sides).change == pytest.approx(change)

@@ -138,5 +138,6 @@ def _held(statement: Statement, level: str, measure: Measure) -> dict[str, str]:
     return {
         "value": with_deviation(mine),
         "baseline": "; ".join(f"{name} {with_deviation(other)}" for name, other in others.items()),
-        "verdict": "; ".join(f"{kind} ({count} of {len(found)})" for kind, count in counted.items()),
+        "verdict": "; ".join(f"{kind} ({count} of {len(found)})" for kind, count in counted.items())
+        or "no run of the baseline came to an end",
     }

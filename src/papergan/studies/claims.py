@@ -49,10 +49,10 @@ class ClaimResult:
 
     @property
     def change(self) -> float | None:
-        """Change of the treatment against the baseline, percent."""
+        """Change of the treatment in percent of the baseline's size: negative if it is lower, whatever the sign."""
         if self.one is None or self.other is None or not self.other.value:
             return None
-        return 100 * (self.one.value - self.other.value) / self.other.value
+        return 100 * (self.one.value - self.other.value) / abs(self.other.value)
 
     @property
     def verdict(self) -> str:

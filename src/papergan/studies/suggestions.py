@@ -19,7 +19,7 @@ from papergan.randomness import seed_for
 from papergan.systems import ADDED
 from papergan.tracking.run_content import text_of
 from papergan.training.history import Row
-from papergan.validation import deep_merge
+from papergan.validation import deep_merge, flattened, short_digest
 
 if TYPE_CHECKING:
     from optuna import Study as OptunaStudy
@@ -134,7 +134,15 @@ def suggested_trial(sweep: Sweep, number: int, values: Mapping[str, Value], seed
     further = seed is not None and seed != sweep.base.seed
     recipe = Recipe.parse(f"{sweep.name}, trial {number}", tree | ({"seed": seed} if further else {}))
     levels = {"trial": str(number)} | {label: _shown(values[name]) for name, label in search.labels.items()}
-    return ExperimentTrial(GRID, search.experiment, levels, recipe, False, "" if further else search.pruning)
+    return ExperimentTrial(GRID, search.experiment, levels, recipe, False, "" if further else _pruning(sweep))
+
+
+def _pruning(sweep: Sweep) -> str:
+    """A digest of all that may end a trial early, "" where nothing does: also the first trial, the recipe's own."""
+    if not sweep.search.pruning:
+        return ""
+    own = dict(flattened("", sweep.base.model_dump(mode="json")))
+    return short_digest([sweep.search.pruning, {name: own.get(name) for name in sweep.search.space}])
 
 
 def with_trials(sweep: Sweep, study: OptunaStudy) -> Study:
