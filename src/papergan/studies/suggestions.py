@@ -19,7 +19,7 @@ from papergan.randomness import seed_for
 from papergan.systems import ADDED
 from papergan.tracking.run_content import text_of
 from papergan.training.history import Row
-from papergan.validation import deep_merge, flattened, short_digest
+from papergan.validation import deep_merge, short_digest
 
 if TYPE_CHECKING:
     from optuna import Study as OptunaStudy
@@ -111,13 +111,18 @@ def new_study(sweep: Sweep) -> OptunaStudy:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    search, settings = sweep.search, ADDED | sweep.base.settings()  # with those that are off, which it leaves out
+    search, values = sweep.search, _own_values(sweep)
     study = optuna.create_study(direction=search.direction, pruner=_pruner(sweep), study_name=sweep.name)
-    tree = {"overrides": settings, "training": sweep.base.training.model_dump()}
-    values = {name: tree[name.partition(".")[0]].get(name.partition(".")[2]) for name in search.space}
     if all(search.space[name].contains(value) for name, value in values.items()):
         study.enqueue_trial({search.labels[name]: value for name, value in values.items()})
     return study
+
+
+def _own_values(sweep: Sweep) -> dict[str, Any]:
+    """The recipe's own values of the searched settings, those of the first trial if they lie in the space."""
+    settings = ADDED | sweep.base.settings()  # with those that are off, which it leaves out
+    tree = {"overrides": settings, "training": sweep.base.training.model_dump()}
+    return {name: tree[name.partition(".")[0]].get(name.partition(".")[2]) for name in sweep.search.space}
 
 
 def settings_of(search: SweepSettings, suggested: Mapping[str, Value]) -> dict[str, Value]:
@@ -139,10 +144,7 @@ def suggested_trial(sweep: Sweep, number: int, values: Mapping[str, Value], seed
 
 def _pruning(sweep: Sweep) -> str:
     """A digest of all that may end a trial early, "" where nothing does: also the first trial, the recipe's own."""
-    if not sweep.search.pruning:
-        return ""
-    own = dict(flattened("", sweep.base.model_dump(mode="json")))
-    return short_digest([sweep.search.pruning, {name: own.get(name) for name in sweep.search.space}])
+    return short_digest([sweep.search.pruning, _own_values(sweep)]) if sweep.search.pruning else ""
 
 
 def with_trials(sweep: Sweep, study: OptunaStudy) -> Study:
