@@ -26,7 +26,10 @@ class BothScores(Protocol):
 
 
 class Loss(Protocol):
-    """An adversarial loss: one formula for each player, both to be minimised."""
+    """An adversarial loss: one formula for each player, both to be minimised.
+
+    One whose scores are vectors [B, K], without a sign, says so by `vector_scores: ClassVar[bool] = True`.
+    """
 
     def discriminator(self, scores: BothScores) -> Tensor: ...
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -92,6 +92,8 @@ class Discrepancy:
     Zemel 2015 (arXiv:1502.02761), section 4; without the autoencoder of the former. gan_optimisation_review, section
     II.A.6, names it without an equation.
     """
+
+    vector_scores: ClassVar[bool] = True
 
     bandwidths: tuple[float, ...] = (2.0, 5.0, 10.0, 20.0, 40.0, 80.0)
     biased: bool = False

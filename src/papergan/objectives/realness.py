@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -57,6 +57,8 @@ class Realness:
     constant for the minimising player. Source: Xiangli et al. 2020 (arXiv:2002.05512), eqs. 3, 4 and 18 to 20; skewing
     and anchors from its code.
     """
+
+    vector_scores: ClassVar[bool] = True
 
     objective: Literal[1, 2, 3] = 2
 

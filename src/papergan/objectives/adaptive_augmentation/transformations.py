@@ -17,8 +17,6 @@ from papergan.messages import quoted
 from papergan.objectives.adaptive_augmentation.matrices import COLOUR, GEOMETRY, Draws, cut_out, product, recoloured
 from papergan.objectives.adaptive_augmentation.probability import AugmentationProbability, ScheduledProbability
 from papergan.objectives.adaptive_augmentation.resampling import moved_pixels, resampled
-from papergan.objectives.mmd import Discrepancy
-from papergan.objectives.realness import Realness
 
 GROUPS = {
     "b": ("flip", "quarter_turns", "whole_pixels"),
@@ -92,7 +90,7 @@ def with_adaptive_augmentation(game: Game, pipeline: str) -> Game:
         )
     probability = AugmentationProbability(match=game.showcase)
     turn = probability.training_turn(game)
-    if turn is None or any(isinstance(getattr(term, "loss", None), Realness | Discrepancy) for term in turn.objective):
+    if turn is None or any(getattr(getattr(term, "loss", None), "vector_scores", False) for term in turn.objective):
         raise ValueError(
             "adaptive_augmentation follows the signs of the discriminator's scores, and here "
             + ("no discriminator is trained" if turn is None else "a score is a vector")
