@@ -15,6 +15,7 @@ from papergan.atomic_files import refuse_irregular
 from papergan.errors import StorageError
 from papergan.messages import sanitise
 
+RUN_LOCK = "run.lock"  # held from a run's first check to its end, in the folder of what runs
 _CAREFULLY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _NOTE = 200  # bytes of a note that are read
 

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from papergan.datasets.atomic_file import FolderDataset
+from papergan.file_locks import RUN_LOCK
 from papergan.remote_copy import RemoteCopy
 from papergan.training.checkpoint import Checkpoint, CheckpointStore, take_noted
 from papergan.training.checkpoint_files import CHECKPOINT, manifest_at, steps_among
-
-RUN_LOCK = "run.lock"  # in an experiment's folder, held by its run
 
 
 class CheckpointFolder:

@@ -208,8 +208,9 @@ def busy(data: Path, tracking: MlflowConfiguration) -> dict[str, str]:
 
 def _is_trained(folder: Path) -> bool:
     try:
-        return held(folder / "run.lock") or any(
-            held(store / "lock") or held(store / "run.lock") for store in listed(folder / "checkpoints")
+        stores = listed(folder / "checkpoints")
+        return any(held(one / file_locks.RUN_LOCK) for one in (folder, *stores)) or any(
+            held(store / "lock") for store in stores
         )
     except PermissionError:  # of another user, whose process may train
         return True

@@ -97,7 +97,7 @@ class CheckpointStore:
 
         Raises as `locked` does.
         """
-        return self._take("run.lock")
+        return self._take(file_locks.RUN_LOCK)
 
     def _take(self, name: str) -> IO[str]:
         return take_noted(self.folder / name, "which trains the same recipe; wait for it or stop it")
