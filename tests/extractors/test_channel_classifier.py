@@ -17,14 +17,17 @@ from papergan.extractors.domain_classifier import (
 GREY, NAMES = ImageSpec(1, 8, 3), ("a", "b", "c")
 
 
-def test_every_channel_is_classified_by_itself():
+def by_channel(of_one, of_all, count):
+    """Both extractors, of one classifier; what the joint one finds in images, and the single one in each channel."""
     torch.manual_seed(0)
     network = DomainClassifier(GREY, (2, 3, 4, 5))
-    single = DomainExtractor(network, GREY, "digest", "cpu", NAMES)
-    joint = ChannelExtractor(network, GREY, "digest", "cpu", NAMES)
-    images = torch.randint(0, 256, (40, 3, 8, 8), dtype=torch.uint8)
-    found = joint(images)
-    channels = [single(images[:, channel : channel + 1]) for channel in range(3)]
+    single, joint = (kind(network, GREY, "digest", "cpu", NAMES) for kind in (of_one, of_all))
+    images = torch.randint(0, 256, (count, 3, 8, 8), dtype=torch.uint8)
+    return single, joint, joint(images), [single(images[:, channel : channel + 1]) for channel in range(3)]
+
+
+def test_every_channel_is_classified_by_itself():
+    single, joint, found, channels = by_channel(DomainExtractor, ChannelExtractor, 40)
     assert joint.class_names == stacked_classes(NAMES)
     assert found.features.shape[1] == joint.dimension == 3 * single.dimension
     torch.testing.assert_close(found.features, torch.cat([each.features for each in channels], 1))
@@ -38,13 +41,7 @@ def test_every_channel_is_classified_by_itself():
 
 
 def test_early_features_are_those_of_every_channel():
-    torch.manual_seed(0)
-    network = DomainClassifier(GREY, (2, 3, 4, 5))
-    single = DomainTap(network, GREY, "digest", "cpu", NAMES)
-    joint = ChannelTap(network, GREY, "digest", "cpu", NAMES)
-    images = torch.randint(0, 256, (6, 3, 8, 8), dtype=torch.uint8)
-    found = joint(images)
+    single, joint, found, channels = by_channel(DomainTap, ChannelTap, 6)
     assert (joint.name, joint.dimension) == (single.name, 3 * single.dimension)
     assert found.features.shape == (6, joint.dimension)
-    channels = [single(images[:, channel : channel + 1]).features for channel in range(3)]
-    torch.testing.assert_close(found.features, torch.cat(channels, 1))
+    torch.testing.assert_close(found.features, torch.cat([each.features for each in channels], 1))

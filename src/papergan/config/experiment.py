@@ -43,12 +43,12 @@ class Recipe(StrictModel):
 
     paper: citation key or arXiv identifier. description: one line for display. image_size and train_limit: None leaves
     the data set as it is. subset_seed: seed for drawing the train_limit images; None = the first ones. validation:
-    number of last training images that are held out to choose settings of a metric; None = none. overrides: arguments
-    of the system's `build` that differ from its defaults. classes: train on images of these classes only. input: what
-    the generator translates to these images, for systems that translate. dataset: a name in the catalog, or the path of
-    your own images: a folder, a zip or parquet file, "hf://datasets/ORGANISATION/NAME"; images: how those are used.
-    teacher: for the setting `distillation`, the experiment whose trained generator is imitated, or any model that
-    `papergan.load` takes. fine_tuning: start from the networks of a trained model.
+    number of last training images, see `without_the_last`, held out to choose settings of a metric; None = none.
+    overrides: arguments of the system's `build` that differ from its defaults. classes: train on images of these
+    classes only. input: what the generator translates to these images, for systems that translate. dataset: a name in
+    the catalog, or the path of your own images: a folder, a zip or parquet file, "hf://datasets/ORGANISATION/NAME";
+    images: how those are used. teacher: for the setting `distillation`, the experiment whose trained generator is
+    imitated, or any model that `papergan.load` takes. fine_tuning: start from the networks of a trained model.
     """
 
     paper: PaperKey

@@ -136,7 +136,7 @@ class StepContext:
         return self.game.reals if match.real == self.game.showcase.real else None
 
     def augmented(self, images: Tensor) -> Tensor:
-        """Images as a discriminator is to see them, in the order of the batch, with the gradient through it."""
+        """Images [B, C, S, S], in the batch's order, as a discriminator sees them; with the augmentation's gradient."""
         return images if self.game.augment is None else self.game.augment(images)
 
     def _leaf(self, side: Side, images: Tensor) -> Tensor:
