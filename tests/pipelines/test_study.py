@@ -181,7 +181,15 @@ def test_a_row_has_its_name_its_cost_and_what_is_to_be_known_of_its_published_nu
     groups = grouped(ExperimentGroup, the_study().trials, store(folder))
     published = [
         PublishedRow(
-            "song2023", "Table 1", "d", "fid", "DCGAN", 4.0, note="odd", source="elsewhere", experiments=("plain",)
+            "song2023",
+            "Table 1",
+            "synthetic_shapes",
+            "fid",
+            "DCGAN",
+            4.0,
+            note="odd",
+            source="elsewhere",
+            experiments=("plain",),
         )
     ]
     table = summary([group for group in groups if group.grid == "table_1"], published)
@@ -391,7 +399,7 @@ def test_a_claim_holds_where_the_difference_is_beyond_the_spread_of_seeds(finish
     groups = fake_groups(finished, {"plain/own": plain, "mixed/own": mixed})
     claims = the_study().recipe.claims[:1]
     rows = [
-        PublishedRow("d", "t", "s", "fid", name, value, experiments=(name,))
+        PublishedRow("d", "t", "synthetic_shapes", "fid", name, value, experiments=(name,))
         for name, value in (("plain", 4.0), ("mixed", 3.0))
     ]
     found = [one for one in claim_results(claims, groups, rows) if one.metric == "fid"]

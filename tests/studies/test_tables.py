@@ -12,6 +12,7 @@ from papergan.errors import RecipeError
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.metrics.registry import is_score
 from papergan.pipelines.study import _notes
+from papergan.reporting.comparison_table import OTHER_DATA
 from papergan.reporting.published_results import PublishedRow
 from papergan.reporting.seed_groups import Measured
 from papergan.studies.claims import ClaimResult, claim_results, claim_table
@@ -77,6 +78,19 @@ def test_the_published_change_is_that_of_the_same_metric():
     claim = ClaimRecipe(claim="c", treatment=["two"], baseline=["one"], metrics=["fid", "fid_on_the_way"])
     found = {result.metric: result.published for result in claim_results([claim], groups, published)}
     assert found == {"fid": -25.0, "fid_on_the_way": None}
+
+
+def test_numbers_published_for_other_images_do_not_stand_beside_a_row():
+    groups = groups_of(["one", "two"])
+    published = [
+        PublishedRow("song2023", "Table I", "emoji", "fid", name, value, experiments=(name,))
+        for name, value in (("one", 4.0), ("two", 3.0))
+    ]
+    table = summary(groups, published)
+    assert [*table["row"]] == [OTHER_DATA, OTHER_DATA]
+    assert not [name for name in table.columns if name.startswith("published")]
+    claim = ClaimRecipe(claim="c", treatment=["two"], baseline=["one"], metrics=["fid"])
+    assert [result.published for result in claim_results([claim], groups, published)] == [None]
 
 
 def test_a_claim_says_how_many_of_the_planned_seeds_are_behind_its_values():

@@ -64,7 +64,7 @@ def comparison_table(
     lines: list[Cells] = []
     taken: set[tuple[object, ...]] = set()
     for row in published:
-        variants = [group for group in groups if group.newest.experiment in row.experiments and _same_data(row, group)]
+        variants = [group for group in groups if _is_attempt_at(row, group.newest)]
         variants.sort(key=lambda group: row.experiments.index(group.newest.experiment))
         taken |= {group.key for group in variants}
         lines += [{**_published(row), **cells[group.key], **_remarks(row, group)} for group in variants]
@@ -96,9 +96,8 @@ def _kind(column: str) -> str:
     return "Int64" if column in INTEGER_COLUMNS else "Float64"
 
 
-def _same_data(row: PublishedRow, group: SeedGroup) -> bool:
-    """Whether the run is an attempt at the published number: on its data set, or on a part or another size of it."""
-    return group.newest.dataset.split("/")[0] == row.dataset
+def _is_attempt_at(row: PublishedRow, card: ScoreCard) -> bool:
+    return card.experiment in row.experiments and row.is_of(card.dataset)
 
 
 def _published(row: PublishedRow) -> Cells:

@@ -42,6 +42,10 @@ class PublishedRow:
         """Note and source of the number, as one text."""
         return "; ".join(filter(None, [self.note, f"from {self.source}" if self.source else ""]))
 
+    def is_of(self, dataset: str) -> bool:
+        """Whether a run on this data set is an attempt at the number: on the paper's, a part or another size of it."""
+        return dataset.split("/")[0] == self.dataset
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

@@ -115,15 +115,20 @@ def _compared(
 
 
 def _published_change(metric: str, one: AnyGroup, other: AnyGroup, published: Sequence[PublishedRow]) -> float | None:
-    """The published change in percent; None if the paper has no such numbers, or a side differs from it.
+    """The published change in percent; None if the paper has no such numbers, or a side or its data differ from it.
 
     None for metrics that are not in PUBLISHED, too: papers give the others for several data sets.
     """
-    if not all(isinstance(group, ExperimentGroup) and group.trial.as_published for group in (one, other)):
-        return None
-    values = {name: row.value for row in published if row.metric == PUBLISHED.get(metric) for name in row.experiments}
-    before, after = values.get(other.trial.experiment), values.get(one.trial.experiment)
+    before, after = (_published_value(metric, group, published) for group in (other, one))
     return 100 * (after - before) / before if before is not None and after is not None else None
+
+
+def _published_value(metric: str, group: AnyGroup, published: Sequence[PublishedRow]) -> float | None:
+    if not isinstance(group, ExperimentGroup) or not group.trial.as_published:
+        return None
+    trial = group.trial
+    rows = [row for row in published if trial.experiment in row.experiments and row.is_of(trial.recipe.dataset_name)]
+    return next((row.value for row in reversed(rows) if row.metric == PUBLISHED.get(metric)), None)
 
 
 def claim_table(results: Sequence[ClaimResult]) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from papergan.evaluation.scorecard import RealRow, ScoreCard
 from papergan.evaluation.translation_baselines import BASELINES
 from papergan.metrics.registry import METRICS
 from papergan.reporting.column_headers import column_headers
+from papergan.reporting.comparison_table import OTHER_DATA
 from papergan.reporting.pages import console_table, plus_minus, text
 from papergan.reporting.pros_and_cons import Measure, with_deviation
 from papergan.reporting.published_results import PublishedRow
@@ -90,8 +91,9 @@ def summary(groups: Sequence[ExperimentGroup], published: Sequence[PublishedRow]
 
 
 def _head(group: ExperimentGroup, published: Sequence[PublishedRow]) -> dict[str, Any]:
-    stands_for = _stands_for(group, published)
-    line: dict[str, Any] = {"row": "; ".join(row.row for row in stands_for)} if published else {}
+    stands_for, named = _stands_for(group, published), _named(group, published)
+    name = "; ".join(row.row for row in stands_for) or (OTHER_DATA if named else "")
+    line: dict[str, Any] = {"row": name} if published else {}
     line |= {"experiment": group.trial.experiment, **group.trial.levels}
     line["seeds"] = ", ".join(str(card.seed) for card in group.seeds.finished)
     for row in stands_for:
@@ -117,6 +119,11 @@ def _baseline_lines(groups: Sequence[ExperimentGroup]) -> Iterator[dict[str, Any
 
 
 def _stands_for(group: ExperimentGroup, published: Sequence[PublishedRow]) -> list[PublishedRow]:
+    """Published numbers that the group is an attempt at, on the paper's data set."""
+    return [row for row in _named(group, published) if row.is_of(group.trial.recipe.dataset_name)]
+
+
+def _named(group: ExperimentGroup, published: Sequence[PublishedRow]) -> list[PublishedRow]:
     return [row for row in published if group.trial.as_published and group.trial.experiment in row.experiments]
 
 
