@@ -31,7 +31,10 @@ from pipelines.test_experiment import GIVEN, played, shapes
 NAME = "sweep"
 RECIPES = {"dcgan_cifar10": deep_merge(GIVEN, {"overrides": {"width": 4}, "evaluation": {"path_samples": 0}})}
 RECIPE = {
-    "paper": "radford2015", "seeds": [0, 1], "description": "tiny", "common": {"overrides": {"learning_rate": 2e-4}},
+    "paper": "radford2015", "seeds": [0, 1], "description": "tiny",
+    "common": {
+        "overrides": {"learning_rate": 2e-4}, "training": {"horizontal_flip": False}, "evaluation": {"path_samples": 0},
+    },
     "search": {
         "experiment": "dcgan_cifar10", "objective": "domain_fid", "pruner": "median", "trials": 6, "winners": 2,
         "startup_trials": 2,
@@ -234,6 +237,9 @@ def test_the_table_is_that_of_a_study_with_the_settings_as_columns(finished):
         rf"trial {best.number}: domain_fid [\d.]+, seeds 1; [\d.]+ with seed 0, by which alone", page.console
     )
     assert f"dcgan_cifar10.overrides.learning_rate={rate}" in page.console
+    assert '--params "dcgan_cifar10.' in page.console
+    assert "dcgan_cifar10.training.horizontal_flip=false" in page.console  # of all trials
+    assert "path_samples" not in page.console
     assert len(page.csv.splitlines()) == 1 + 2 + 1
     assert len(catalog.load(f"{NAME}.finished")) == 3
 

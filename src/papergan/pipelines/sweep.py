@@ -27,6 +27,7 @@ from papergan.studies.suggestions import SuggestedTrials, ranked, settings_of, s
 from papergan.studies.sweep_figures import FIGURES, page
 from papergan.tracking import Tracker
 from papergan.tracking.run_content import text_of
+from papergan.validation import flattened
 
 DRAWN = 12  # number of best trials that have a panel in pictures
 
@@ -59,14 +60,18 @@ def tabulate(
 
 
 def _sentences(sweep: Sweep, trials: ExperimentTrialStore, optuna_study: Any) -> Iterator[str]:
-    """The scores of each winner, and the command that trains it; of the best trial where there is no winner."""
-    search = sweep.search
+    """The scores of each winner, and the settings to train it with; of the best trial where there is no winner.
+
+    The settings are its own and those of training that all trials have in common, their budget too.
+    """
+    search, common = sweep.search, dict(flattened("", sweep.recipe.common))
+    common = {name: value for name, value in common.items() if not name.startswith("evaluation.")}
     for one in ranked(optuna_study)[: max(1, search.winners)]:
         settings = settings_of(search, one.params)
         keys = {seed: suggested_trial(sweep, one.number, settings, seed).key for seed in sweep.recipe.seeds}
         found = {seed: result.card for seed, key in keys.items() if (result := trials.find(key)) is not None}
         scores = {seed: card.final.get(search.objective) for seed, card in found.items()}
-        given = ",".join(f"{search.experiment}.{name}={text_of(value)}" for name, value in settings.items())
+        given = ",".join(f"{search.experiment}.{name}={text_of(value)}" for name, value in (common | settings).items())
         yield (
             f"trial {one.number}: {search.objective} {_over_seeds(scores, sweep.base.seed)}; "
             f'train with it by --params "{given}"'
