@@ -101,6 +101,16 @@ def test_half_of_the_bytes_in_bfloat16_and_it_loads(model, tmp_path):
     assert generator.sample(2).tensor.isfinite().all()
 
 
+def test_the_stored_bytes_are_those_of_the_generator_without_the_encoder_that_no_compressed_form_has():
+    inverted = model_of("bigan")
+    plain, half = (
+        compress(inverted, name, Compression(precision=name), to_onnx=False) for name in ("float32", "bfloat16")
+    )
+    assert inverted.config["encoder"]
+    assert 1.8 < len(plain.file) / len(half.file) <= 2.0
+    assert len(encode_model(inverted)) > 1.5 * len(plain.file)
+
+
 def test_pruned_weights_are_the_smallest_and_show_in_the_packed_file(model, original):
     variant = compress(model, "weights", Compression(prune_weights=0.9), to_onnx=False)
     before = torch.cat([p.flatten() for p in original.sampler.generator.parameters() if p.dim() > 1]).abs()

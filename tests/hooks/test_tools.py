@@ -13,6 +13,8 @@ from papergan.errors import DataError, EvaluationError, PaperganError, RecipeErr
 from papergan.hooks.file_checks import locate_files_of
 from papergan.inference.model_library import ModelLibrary
 from papergan.validation import StrictModel
+from pipelines.test_detection import RECIPE as TRAINED
+from pipelines.test_detection import written
 
 OFFLINE = {"inception": False, "domain": True}
 
@@ -102,3 +104,13 @@ def test_missing_weights_are_noticed_before_an_image_is_read(tmp_path, monkeypat
 def test_a_wrong_compression_is_refused(tmp_path, changes, message):
     with pytest.raises(PaperganError, match=message):
         check(tmp_path, "compression", {"variants": {"float32": {}}} | changes)
+
+
+def test_a_variant_whose_generator_makes_other_images_is_refused(tmp_path):
+    one, other = written(tmp_path, "one"), written(tmp_path, "other", recipe=TRAINED | {"image_size": 32})
+    given = {"model": one, "variants": {"float32": {}, "taught": {"model": other}}}
+    with pytest.raises(
+        RecipeError, match=r"compression\.variants\.taught\.model: .*one' and .*other' were not trained on"
+    ):
+        check(tmp_path, "compression", given)
+    assert check(tmp_path, "compression", given | {"variants": {"float32": {}, "taught": {"model": one}}})

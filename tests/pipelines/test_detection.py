@@ -80,7 +80,7 @@ def test_generators_that_cannot_be_compared_are_refused(workspace, tmp_path):
     silent = written(tmp_path, "silent", recipe=None)
     for models, kind, message in (
         ([], RecipeError, "detection.models: which generators"),
-        ([one, larger], RecipeError, "'one' and 'larger' were trained on other images, or at another size"),
+        ([one, larger], RecipeError, "'one' and 'larger' were not trained on the same images at the same size"),
         ([silent], CheckpointError, "does not say what it was trained on"),
         ([one, one], RecipeError, "detection.models: each once"),
         ([str(sounding(tmp_path, "wavegan"))], RecipeError, "wavegan' makes sounds; give a generator of images"),

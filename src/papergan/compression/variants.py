@@ -60,9 +60,9 @@ class Variant:
 
     @property
     def file(self) -> bytes:
-        """The stored bytes: the weights, or the ONNX file if there is no model."""
+        """The stored bytes of the generator: its weights, without an encoder, or the ONNX file if there is no model."""
         if self.model is not None:
-            return encode_model(self.model)
+            return encode_model(changed_model(self.model) if self.model.config["encoder"] else self.model)
         assert self.onnx is not None
         return self.onnx
 

@@ -58,7 +58,8 @@ def check_images(name: str, catalog: CatalogProtocol) -> Images:
 def check_compression(name: str, catalog: CatalogProtocol) -> CompressionPlan:
     """The settings of the compression, and the location of its generator.
 
-    Raises RecipeError for unknown keys and where no generator is named, CheckpointError where there is none.
+    Raises RecipeError for unknown keys, where no generator is named and where a variant's own generator was trained on
+    other images, CheckpointError where there is none.
     """
     recipe = CompressionSettings.parse(name, catalog.load(f"params:{name}"))
     choose_device(recipe.device)
@@ -71,6 +72,10 @@ def check_compression(name: str, catalog: CatalogProtocol) -> CompressionPlan:
     named |= {f"{name}.variants.{key}.model": one.model for key, one in recipe.variants.items() if one.model}
     models: ModelLibrary = catalog.load("model_library")
     places = {model: _place(where, model, models) for where, model in named.items()}
+    trained_on = images_of(models.model(recipe.model))
+    for where, model in named.items():
+        if images_of(models.model(model)) != trained_on:
+            raise RecipeError(_of_other_images(where, recipe.model, model))
     return CompressionPlan(recipe, name_of(recipe.model), places)
 
 
@@ -100,9 +105,7 @@ def check_detection(name: str, catalog: CatalogProtocol) -> DetectionPlan:
         trained_on[short] = images
         first = next(iter(trained_on))
         if images != trained_on[first]:
-            raise RecipeError(
-                f"{where}: {quoted(first)} and {quoted(short)} were trained on other images, or at another size"
-            )
+            raise RecipeError(_of_other_images(where, first, short))
     if len(places) < len(recipe.models):
         raise RecipeError(f"{name}.models: each once, got {quoted(list(recipe.models))}")
     return DetectionPlan(recipe, places)
@@ -121,6 +124,10 @@ def _place(where: str, model: str, models: ModelLibrary) -> Path:
     if (output := output_of(stored.config)) != "images":
         raise RecipeError(f"{where}: {quoted(model)} makes {output}; give a generator of images")
     return place
+
+
+def _of_other_images(where: str, one: str, other: str) -> str:
+    return f"{where}: {quoted(one)} and {quoted(other)} were not trained on the same images at the same size"
 
 
 def path_of(name: str, given: Any) -> Path:
