@@ -49,7 +49,7 @@ class TestBusy:
         work = full_workspace(tmp_path)
         for lock in (work.models / E / "run.lock", work.models / OTHER / "checkpoints" / ("9" * 12) / "run.lock"):
             with held_elsewhere(lock):
-                assert busy(work.data, tracking(work)) == {lock.relative_to(work.models).parts[0]: TRAINED}
+                assert busy(work.data, tracking(work)) == {lock.relative_to(work.models).parts[0]: RUNNING}
         assert busy(work.data, tracking(work)) == {}
 
     def test_while_an_experiment_is_run_what_all_share_is_left_alone(self, tmp_path):
@@ -57,6 +57,14 @@ class TestBusy:
         assert not paths(made, rules.IMAGES) | paths(made, rules.FEATURES)
         assert any("share are left alone" in note for note in made.notes)
         assert paths(made, rules.OLDER)
+
+    def test_the_lock_of_a_run_protects_what_all_share(self, tmp_path):
+        """A run takes this lock before it writes the pointers to its images and features."""
+        work = full_workspace(tmp_path)
+        with held_elsewhere(work.models / E / "run.lock"), held_elsewhere(work.models / E / "checkpoints/x/lock"):
+            made = work.planned(ALL_GO, busy(work.data, tracking(work)))
+        assert not paths(made, rules.IMAGES) | paths(made, rules.FEATURES)
+        assert paths(work.planned(ALL_GO, busy(work.data, tracking(work))), rules.FEATURES)
 
     def test_mlflow_says_which_experiment_is_run(self, work):
         store = MlflowStore(tracking(work))

@@ -192,7 +192,7 @@ def _trained_steps(disk: Disk, trained: Path, fingerprint: str, going: Set[Path]
 
 def _shared(disk: Disk, data: Path, busy: Mapping[str, str], notes: list[str]) -> Iterator[Removal]:
     """Images and features that no pointer names. A pointer that cannot be read protects all, with a note in `notes`."""
-    if scan.RUNNING in busy.values():  # it may be about to write its pointers
+    if scan.RUNNING in busy.values():  # that run may be about to write its pointers
         notes.append("images and features that experiments share are left alone while an experiment is run")
         return
     store, cache = data / PRIMARY / STORE, data / MODELS / CACHE

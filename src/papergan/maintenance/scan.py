@@ -23,7 +23,7 @@ PRIMARY, MODELS, REPORTING = "03_primary", "06_models", "08_reporting"
 STORE, CACHE = "store", "rulers"  # shared by all experiments: images below PRIMARY, features below MODELS
 VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")  # as Kedro names them, so that names sort by time
 MODEL_FILES = {"model.safetensors", "config.json", "README.md", "samples.png"}  # of a model folder
-TRAINED, RUNNING = "is being trained", "is being run"  # why an experiment is left alone
+TRAINED, RUNNING = "is being trained", "is being run"  # why an experiment is left alone; the latter is the stronger
 YOUNG_SECONDS = 3600.0  # a younger file may still be in use by the process that wrote it
 
 
@@ -201,19 +201,20 @@ def busy(data: Path, tracking: MlflowConfiguration) -> dict[str, str]:
     }
     found = {_experiment_of(run, tracking.tracking_uri): RUNNING for run in sorted(running)}
     for folder in listed(data / MODELS):
-        if _is_trained(folder):
-            found[folder.name] = TRAINED
+        if why := _why_busy(folder):
+            found[folder.name] = max(why, found.get(folder.name, why), key=(TRAINED, RUNNING).index)
     return found
 
 
-def _is_trained(folder: Path) -> bool:
+def _why_busy(folder: Path) -> str:
+    """RUNNING if a run of the experiment is alive, TRAINED if only a training is, else ""."""
     try:
         stores = listed(folder / "checkpoints")
-        return any(held(one / file_locks.RUN_LOCK) for one in (folder, *stores)) or any(
-            held(store / "lock") for store in stores
-        )
-    except PermissionError:  # of another user, whose process may train
-        return True
+        if any(held(one / file_locks.RUN_LOCK) for one in (folder, *stores)):
+            return RUNNING
+        return TRAINED if any(held(store / "lock") for store in stores) else ""
+    except PermissionError:  # of another user, whose process may run it
+        return RUNNING
 
 
 def _experiment_of(run: str, uri: str) -> str:
