@@ -128,6 +128,25 @@ def test_a_pipeline_that_is_not_tracked_leaves_the_others_tracked(tmp_path):
     assert begun == ["one"]
 
 
+def test_a_run_that_cannot_begin_leaves_those_of_later_experiments_tracked(tmp_path, caplog):
+    hook, asked = MlflowHook(), []
+    hook._configuration = MlflowConfiguration("sqlite:///x", str(tmp_path))
+    command = {"run_id": "s", "pipeline_names": list(NAMES), "env": None, "runtime_params": {}}
+    hook.before_pipeline_run(command, Pipeline([]), DataCatalog({}))
+
+    def begin(paper, experiment, *_, **__):
+        asked.append(experiment)
+        raise OSError("the database is locked")
+
+    hook._store.begin = begin
+    for name in (*NAMES, *NAMES):
+        hook._begin(Experiment(name, Recipe.parse(name, RECIPE)))
+    assert asked == list(NAMES)  # each once, not at every dataset
+    assert len([one for one in caplog.messages if "this one goes untracked: the database is locked" in one]) == len(
+        NAMES
+    )
+
+
 @pytest.mark.parametrize("show", [sanitise, first_line, quoted, first_cause])
 def test_an_error_of_mlflow_is_shown_without_the_password_of_its_address(show):
     text = "API request to https://{}host:80/api/2.0 failed with exception postgresql+psycopg://{}host/mlflow me@host"

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import time
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -259,11 +260,35 @@ def test_a_server_that_is_away_is_asked_once_before_each_pause_and_loses_nothing
         calls.make()
     assert asked == [0] * 5
     assert calls.not_taken == (0, 4)
-    assert calls.unreachable
     calls.make(last=True)
     assert asked == [0] * 6 + [1]  # one that takes too long by itself holds nothing up at the end
+    assert calls.unreachable
     away[0] = False
     calls.make(last=True)
     assert taken == [0, 1, 2, 3]
     assert calls.not_taken == (0, 0)
     assert not calls.unreachable
+
+
+@pytest.mark.parametrize(("slow", "ended"), [({"log_artifact"}, True), ({"log_artifact", "log_batch"}, False)])
+def test_one_file_that_takes_too_long_does_not_leave_the_run_running(monkeypatch, tmp_path, slow, ended):
+    """MLflow answers within seconds or not at all; a model that is uploaded for longer is no server that is away."""
+    from requests.exceptions import ReadTimeout
+
+    def answer(name):
+        def call(*_, **__):
+            asked.append(name)
+            if name in slow:
+                raise RuntimeError("as MLflow wraps it") from ReadTimeout("10 s")
+
+        return call
+
+    monkeypatch.setattr(waiting_calls, "RETRY_SECONDS", 0.0)
+    asked: list[str] = []
+    client = SimpleNamespace(**{name: answer(name) for name in ("log_artifact", "log_batch", "set_terminated")})
+    tracker = mlflow_tracker.MlflowTracker(client, "r")
+    tracker.artifact(tmp_path / "model.safetensors", "")
+    if not ended:
+        tracker.tags({"a": "b"})
+    tracker.finish("FINISHED")
+    assert ("set_terminated" in asked) == ended

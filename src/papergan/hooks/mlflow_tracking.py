@@ -53,6 +53,7 @@ class MlflowHook:
         self._catalog: CatalogProtocol | None = None
         self._beginning = Lock()  # with --async, the inputs of a node are loaded by several threads
         self._runs: dict[str, MlflowTracker] = {}
+        self._not_begun: set[str] = set()  # experiments whose run MLflow could not begin; that is not tried again
         self._descriptions: dict[str, str] = {}  # of the open runs, without scores
         self._diverged: set[str] = set()
         self._unsaved_outputs: Counter[str] = Counter()  # outputs of each experiment that have not been saved yet
@@ -78,6 +79,7 @@ class MlflowHook:
         self._end("KILLED")  # runs that an interrupted run of this process, a notebook's, left open
         self._catalog = catalog
         self._diverged.clear()
+        self._not_begun.clear()
         self._session = str(run_params["run_id"])
         self._command = {
             "pipelines": list(run_params["pipeline_names"] or []), "environment": run_params.get("env"),
@@ -153,7 +155,7 @@ class MlflowHook:
     def _begin(self, experiment: Experiment | Sweep | TrialPlan[Any, Any]) -> None:
         from papergan.tracking.run_content import DESCRIPTION, RunIdentity
 
-        if self._store is None or experiment.name in self._store.configuration.untracked:
+        if self._store is None or experiment.name in {*self._store.configuration.untracked, *self._not_begun}:
             return
         about = RunIdentity.of(experiment, self._command)
         tags = {**about.tags, "session": self._session}
@@ -162,7 +164,7 @@ class MlflowHook:
         except Exception as error:  # the store may fail in any way; an experiment does not need it
             reason = sanitise(str(error).partition("\n")[0] or type(error).__name__)
             logger.warning("MLflow cannot begin a run, this one goes untracked: %.200s", reason)
-            self._store = None
+            self._not_begun.add(experiment.name)
             return
         self._runs[experiment.name] = run
         active_trackers[experiment.name] = run

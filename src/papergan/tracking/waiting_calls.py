@@ -24,10 +24,7 @@ class _Refused(Exception):
 
 
 class _Away(Exception):
-    """MLflow did not answer. at_once: the check before the call found that."""
-
-    def __init__(self, *, at_once: bool) -> None:
-        self.at_once = at_once
+    """MLflow did not answer."""
 
 
 @dataclass(eq=False)
@@ -51,7 +48,12 @@ class WaitingCalls:
         self._next_try, self._patience = 0.0, RETRY_SECONDS
         self._warned = False
         self._dropped = [0, 0]
-        self.unreachable = False  # whether the newest call was unanswered
+        self._in_vain = 0  # unanswered calls in a row, of the present attempt
+
+    @property
+    def unreachable(self) -> bool:
+        """Whether the newest attempt gave up: the check failed, or IN_VAIN calls in a row were unanswered."""
+        return self._in_vain >= IN_VAIN
 
     @property
     def may_try(self) -> bool:
@@ -75,26 +77,25 @@ class WaitingCalls:
         """Make the calls, unless there is a pause. last: even during a pause, and every waiting call is sent."""
         if not (last or self.may_try):
             return
-        failed, in_vain, held = False, 0, set[str]()
+        failed, held, self._in_vain = False, set[str](), 0
         for one in list(self._calls):
             if one.order in held and not last:
                 continue
             try:
                 self._offer(one.call)
             except _Refused:
-                failed, in_vain = True, 0
+                failed = True
                 one.refused += 1
                 if one.refused == ATTEMPTS:
                     self._dropped[0 if one.numbers else 1] += one.numbers or 1
                     self._calls.remove(one)
                 elif one.order:
                     held.add(one.order)
-            except _Away as away:
-                failed, in_vain = True, in_vain + 1
-                if away.at_once or not last or in_vain == IN_VAIN:
+            except _Away:
+                failed = True
+                if self.unreachable or not last:
                     break
             else:
-                in_vain = 0
                 self._calls.remove(one)
         if failed:
             self._pause()
@@ -123,15 +124,14 @@ class WaitingCalls:
                 checked = True
                 call()
         except Exception as error:
-            self.unreachable = not checked or _found_nobody(error)
+            away = not checked or _found_nobody(error)
+            self._in_vain = 0 if not away else self._in_vain + 1 if checked else IN_VAIN
             if not self._warned:
                 first = str(error).partition("\n")[0]
                 logger.warning("MLflow failed, the run goes on without it: %s", sanitise(first or type(error).__name__))
             self._warned = True
-            if self.unreachable:
-                raise _Away(at_once=not checked) from None
-            raise _Refused from None
-        self.unreachable = False
+            raise (_Away if away else _Refused) from None
+        self._in_vain = 0
 
 
 def _found_nobody(error: BaseException | None) -> bool:
