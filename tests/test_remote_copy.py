@@ -250,6 +250,15 @@ def test_a_classifier_that_could_not_be_sent_is_not_used_by_one_machine_alone(ma
     assert [one.tensors["value"].item() for one in used] == [2.0, 2.0]
 
 
+def test_a_classifier_from_before_there_was_a_copy_is_that_of_all_machines(machines):
+    values = [Weights({"value": torch.tensor([number])}) for number in (1.0, 2.0)]
+    before = FeatureCache(machines.first.root / "rulers")
+    before.get_or_compute("classifier", {}, lambda: values[0])
+    caches = [FeatureCache(copy.root / "rulers", copy) for copy in (machines.first, machines.second)]
+    used = [cache.get_or_compute("classifier", {}, lambda: values[1]).tensors["value"].item() for cache in caches]
+    assert used == [1.0, 1.0]
+
+
 def test_a_damaged_copy_of_a_classifier_is_replaced(machines):
     first, second = (FeatureCache(copy.root / "rulers", copy) for copy in (machines.first, machines.second))
     values = [Weights({"value": torch.tensor([number])}) for number in (1.0, 2.0)]

@@ -49,9 +49,19 @@ class FeatureCache:
         return made if kept is None else kept
 
     def _kept(self, path: Path, kind: str) -> Weights | None:
-        """The result stored in the folder, else in its copy; a damaged copy is removed."""
-        if (kept := _read(path, f"{kind}: made")) is not None or self.remote is None or not self.remote.fetch(path):
+        """The result stored in the folder, copied if it is from before there was a copy, else its copy.
+
+        A damaged copy is removed.
+        """
+        kept = _read(path, f"{kind}: made")
+        if self.remote is None:
             return kept
+        if kept is not None:
+            if not self.remote.has(path):
+                self.remote.send_first(path, encode(kept))
+            return kept
+        if not self.remote.fetch(path):
+            return None
         if (kept := _read(path, f"{kind}: made")) is None:
             self.remote.remove(path)
         return kept
