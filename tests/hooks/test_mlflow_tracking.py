@@ -174,6 +174,8 @@ def test_the_end_of_a_command_says_where_its_runs_are_seen():
         f"{address}/first?workflowType=machine_learning",
         f"{address}/second?workflowType=machine_learning",
     ]
+    spaced = MlflowConfiguration("sqlite:////my projects/mlflow.db", "artifacts")
+    assert "--backend-store-uri 'sqlite:////my projects/mlflow.db' --host" in next(mlflow_lines(spaced))[1]
     server = MlflowConfiguration("https://mlflow.org", "artifacts", interface="https://mlflow.org")
     assert next(mlflow_lines(server))[1].startswith("https://mlflow.org/#/experiments/3/runs?")
     account = "me:s3cret"

@@ -18,6 +18,7 @@ from papergan.game.game import Game
 from papergan.game.schedules import Progress
 from papergan.game.style_generator import StyleGenerator
 from papergan.game.training_step import training_step
+from papergan.networks.mixing import MixingDiscriminator
 from papergan.objectives.mutual_information import WithCodes
 
 ALL = systems.names()
@@ -193,6 +194,12 @@ def test_every_term_of_the_hybrid_can_be_switched_off(override, gone):
     assert terms(build("hybrid", **override)) == FULL - {gone}
 
 
+def test_the_official_mixing_can_be_switched_off_by_its_weight_too():
+    game = build("hybrid", adaptive_mix="official", adaptive_mix_weight=0.0)
+    assert terms(game) == FULL - {"discriminator.feature_shrinkage"}
+    assert not [module for module in game.networks.modules() if isinstance(module, MixingDiscriminator)]
+
+
 def test_the_rest_of_the_hybrid_can_be_switched_off():
     game = build("hybrid", self_attention=False, spectral_norm=False, ema_decay=0.0, augmentation="none")
     names = {type(module).__name__ for module in game.networks.modules()}
@@ -234,3 +241,8 @@ def test_unknown_names_and_wrong_settings_are_refused_with_close_matches():
         systems.build("hybrid", ImageSpec(3, 20), {}, seed=0)
     with pytest.raises(RecipeError, match="unknown augmentation 'rotatoin'"):
         systems.build("hybrid", ImageSpec(3, 32), {"augmentation": "rotatoin"}, seed=0)
+
+
+def test_super_resolution_needs_smaller_inputs():
+    with pytest.raises(RecipeError, match="2, 4 or 8 times that of the inputs, 16, got 16"):
+        systems.build("srgan", ImageSpec(3, 16, 0, ImageSpec(3, 16)), small("srgan"), seed=0)

@@ -58,9 +58,9 @@ def build(
     The defaults are the paper's numbers. discriminator_width: None = the generator's. stages: doublings of the
     resolution. normalisation: in both networks. upsampling, dropout: the generator's.
 
-    optimiser_name: for both players. discriminator_learning_rate: None = the generator's. spectral: spectral
-    normalisation of the discriminator instead of BatchNorm, for the protocol that rows of table V share. labels: how
-    they enter both networks. packing: images per score, each with its class if there are labels.
+    optimiser_name: for both players; beta1: of adam alone. discriminator_learning_rate: None = the generator's.
+    spectral: spectral normalisation of the discriminator instead of BatchNorm, for the protocol that rows of table V
+    share. labels: how they enter both networks. packing: images per score, each with its class if there are labels.
     ema_decay: of a moving average of the generator's weights, which the paper does not have; 0 = none.
     """
     latents = Uniform(latent_dim) if prior == "uniform" else Gaussian(latent_dim)

@@ -72,7 +72,7 @@ def build(
     """Build the game.
 
     normalisation, dropout: the generator's. clip: of the discriminator's weights. Weights and clip: 0 = off. packing:
-    images per score.
+    images per score. beta1: of adam alone; slope: of leaky_relu alone; minibatch_kernels: of `minibatch` alone.
 
     fake_target, real_target, aim, half: a, b, c and the generator's factor of least squares (see `LeastSquares`); the
     first two smooth the labels of the non-saturating loss. Raises ValueError if the loss does not have one of them.

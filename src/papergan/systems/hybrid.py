@@ -99,7 +99,7 @@ def build(
         critic_terms.append(
             FeatureShrinkage(alpha=adaptive_mix_alpha, noise_std=adaptive_mix_noise, weight=adaptive_mix_weight)
         )
-    if adaptive_mix == "official":
+    if adaptive_mix == "official" and adaptive_mix_weight:
         discriminator = MixingDiscriminator(plain, adaptive_mix_alpha, adaptive_mix_noise)
         critic_terms.append(Extra("mixing", real=True, fake=True, weight=adaptive_mix_weight))
         generator_terms.append(Extra("mixing", fake=True, weight=adaptive_mix_weight))

@@ -47,8 +47,10 @@ def build(
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-4,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
-    """Build the game. depth: halvings of the U-Net; 0 = down to one pixel. l1, adversarial: the generator's weights.
+    """Build the game.
 
+    depth: halvings of the U-Net; 0 = as many as the size allows, for powers of two down to one pixel. l1, adversarial:
+    the generator's weights.
     discriminator_layers: halvings of the resolution in the discriminator.
     """
     given = only_input(images, 2**depth if depth else 2)

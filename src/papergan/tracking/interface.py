@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from dataclasses import dataclass
 
 from papergan.config.papers import find_paper
@@ -77,7 +78,8 @@ def ui_options(configuration: MlflowConfiguration) -> str | None:
     uri, address = configuration.tracking_uri, configuration.interface
     if uri == address or uri.startswith(("http:", "https:", "databricks")):
         return None
-    shown = uri.replace(f"{PREFIX}{os.getcwd()}/", PREFIX) if without_password(uri) == uri else f'"${VARIABLE}"'
+    near = uri.replace(f"{PREFIX}{os.getcwd()}/", PREFIX)
+    shown = shlex.quote(near) if without_password(uri) == uri else f'"${VARIABLE}"'
     host, _, port = address.removeprefix("http://").rpartition(":")
     return f"ui --backend-store-uri {shown} --host {host}" + ("" if port == "5000" else f" --port {port}")
 

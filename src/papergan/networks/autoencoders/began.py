@@ -20,8 +20,9 @@ ActivationFactory = Callable[[], nn.Module]
 class ELUEncoder(nn.Module):
     """Images [B, C, S, S] -> codes [B, code_dim].
 
-    A convolution to n channels; at the i-th resolution two to i * n, the second with stride 2 except at the last, 8x8;
-    then linear. n is `width`. Source: Berthelot, Schumm and Metz 2017 (arXiv:1703.10717), figure 1.
+    A convolution to n channels; at the i-th resolution one to i * n and one with stride 2 to (i + 1) * n, at the last,
+    8x8, two to i * n without a stride; then linear. n is `width`.
+    Source: Berthelot, Schumm and Metz 2017 (arXiv:1703.10717), figure 1.
     """
 
     def __init__(self, images: ImageSpec, code_dim: int, width: int, activation: ActivationFactory = nn.ELU) -> None:

@@ -33,13 +33,13 @@ class SRResNet(ImageToImage):
     9x9 convolution to `width` maps, PReLU; `blocks` residual blocks and one more convolution, with a skip connection;
     for each doubling a convolution to four times the maps, PixelShuffle, PReLU; 9x9 convolution to the image.
     Source: Ledig et al. 2017 (arXiv:1609.04802), figure 4: 16 blocks of width 64.
-    Raises ValueError if the factor is not a power of two.
+    Raises ValueError for other factors.
     """
 
     def __init__(self, inputs: ImageSpec, images: ImageSpec, width: int, blocks: int) -> None:
         super().__init__()
         factor, rest = divmod(images.size, inputs.size)
-        if rest or factor not in (1, 2, 4, 8):
+        if rest or factor not in (2, 4, 8):
             raise ValueError(f"the size must be 2, 4 or 8 times that of the inputs, {inputs.size}, got {images.size}")
         self.first = nn.Sequential(nn.Conv2d(inputs.channels, width, 9, padding=4), nn.PReLU())
         self.trunk = nn.Sequential(
