@@ -5,10 +5,10 @@ discriminator that sees the input next to the image; cross-entropy, halved in th
 the L1 distance to the pair's target image; Adam 2e-4 (0.5, 0.999); one step each, the discriminator first; weights N(0,
 0.02). Depth 8 is for images of 256 pixels; the default goes down to one pixel.
 Deviations: dropout is off when images are evaluated or exported, where theirs stays on; BatchNorm then uses statistics
-of many batches, where theirs uses those of the single image. Batches are larger in the recipes, theirs are of one
-image; there are no random crops, theirs are of images enlarged by 12 %. Their first code (phillipi/pix2pix, train.lua)
-halves only the discriminator's reported loss, not its gradient, and resets the biases of convolutions to 0 before each
-step.
+of many batches of training, with dropout, where theirs uses those of the single image. Batches are larger in the
+recipes, theirs are of one image; there are no random crops, theirs are of images enlarged by 12 %. Their first code
+(phillipi/pix2pix, train.lua) halves only the discriminator's reported loss, not its gradient, and resets the biases of
+convolutions to 0 before each step.
 Deterministic on a GPU: torch has deterministic kernels for convolutions, transposed convolutions, batch norm and matrix
 products.
 """
