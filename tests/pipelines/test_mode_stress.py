@@ -301,6 +301,19 @@ def test_a_level_keeps_its_colour_and_all_are_in_the_legend(tmp_path):
     assert {entry.get_text() for entry in legend.get_texts()} == {"hinge", "non_saturating"}
 
 
+def test_figures_have_no_panels_of_targets_that_were_not_run(tmp_path):
+    what = recipe(targets={"ring": SMALL["targets"]["ring"], "again": SMALL["targets"]["ring"] | {"scale": 3.0}})
+    trials, store = trials_of(what), ModeTrialStore(tmp_path, tmp_path / "work")
+    for trial in trials:
+        if (trial.target, trial.level) == ("again", "hinge"):
+            store.keep(trial.key, outcome([1, 2]))
+    groups = grouped(NamedGroup, trials, store)
+    for figure in (mode_results.modes(groups, what, "title"), mode_results.samples(groups, what, "title")):
+        (panel,) = figure.axes
+        assert "again" in panel.get_title()
+        assert panel.get_subplotspec().get_gridspec().get_geometry() == (1, 1)
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

@@ -497,6 +497,7 @@ def test_what_measures_the_properties_that_documents_ascribe_to_losses(finished)
         "collapse": {True}, "quality": {False}, "stability": {False}, "cost": {False},
     }  # fmt: skip
     assert {name for found in gauges.values() for one in found for name in one.values} == {"own"}
+    assert {one.diverged for found in gauges.values() for one in found} == {frozenset({"wild"})}
     distances = [row["domain_fid"] for row in groups[0].results[0].history.metrics if "domain_fid" in row]
     assert fid_on_the_way(groups[0].results[0]) == pytest.approx(geometric_mean(distances))
 

@@ -62,6 +62,16 @@ def test_a_baseline_of_which_no_run_ended_is_reported():
     assert (row["baseline"], row["verdict"]) == ("", "no run of the baseline came to an end")
 
 
+def test_a_loss_that_diverged_with_every_seed_stays_in_the_table():
+    measures = {"collapse": [Measure("modes", True, {"ls": Measured(8.0, 0.1, 3)}, frozenset({"bce"}))]}
+    (row,) = statement_table(statements(), measures).to_dict("records")
+    assert (row["value"], row["baseline"]) == ("8.00 ± 0.1", "bce diverged with every seed")
+    assert row["verdict"] == "a side diverged with every seed (1 of 1)"
+    (row,) = statement_table(statements(loss=["bce"], baseline=["ls"]), measures).to_dict("records")
+    assert (row["value"], row["baseline"]) == ("diverged with every seed", "ls 8.00 ± 0.1")
+    assert row["verdict"] == "a side diverged with every seed (1 of 1)"
+
+
 def test_two_seeds_must_differ_by_more_than_three():
     """Of two a deviation is a guess: by Welch's t-test they decide at 3.04 deviations of the difference, not at 2."""
 

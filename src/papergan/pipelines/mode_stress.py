@@ -73,7 +73,7 @@ def _notes(stress: ModeStress, groups: list[mode_results.ModeGroup]) -> list[str
 def draw_samples(stress: ModeStress, trials: ModeTrialStore, finished: Mapping[str, str]) -> object:
     """A matplotlib Figure of generated points on the centres, one panel per level."""
     return mode_results.samples(
-        grouped(NamedGroup, stress.trials, trials), stress.recipe, f"{stress.name}: samples of the first seed"
+        grouped(NamedGroup, stress.trials, trials), stress.recipe, f"{stress.name}: samples of the first finished seed"
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from functools import partial
 from math import hypot
 from operator import gt, lt
@@ -44,11 +44,15 @@ class Statement(StrictModel):
 
 
 class Measure(NamedTuple):
-    """One measure of a property: its values by level, and which direction is better. label: its name in tables."""
+    """One measure of a property: its values by level, and which direction is better. label: its name in tables.
+
+    diverged: levels without a value, since every seed diverged.
+    """
 
     label: str
     higher_is_better: bool
     values: Mapping[str, Measured]
+    diverged: Set[str] = frozenset()
 
 
 def read_statements(given: Mapping[str, Any], paper: str) -> list[Statement]:
@@ -120,7 +124,7 @@ def statement_table(statements: Sequence[Statement], measures: Mapping[str, Sequ
             }
             for measure in (measures.get(statement.property, ()) if statement.property else ())
             for level in statement.loss
-            if level in measure.values
+            if level in {*measure.values, *measure.diverged}
         ]
         measured = statement.property is not None and statement.property in measures
         missing_verdict = "no run of it came to an end" if measured else "nothing here measures it"
@@ -131,13 +135,24 @@ def statement_table(statements: Sequence[Statement], measures: Mapping[str, Sequ
 
 
 def _held(statement: Statement, level: str, measure: Measure) -> dict[str, str]:
-    mine, good = measure.values[level], measure.higher_is_better == (statement.side == "pro")
-    others = {name: measure.values[name] for name in statement.baseline if name in measure.values and name != level}
-    found = [verdict(mine, other, gt if good else lt) for other in others.values()]
-    counted = {kind: found.count(kind) for kind in (HELD, REVERSED, NOT_SIGNIFICANT, UNKNOWN) if kind in found}
+    good = measure.higher_is_better == (statement.side == "pro")
+    levels: dict[str, Measured | None] = {**dict.fromkeys(measure.diverged), **measure.values}
+    others = {name: levels[name] for name in statement.baseline if name in levels and name != level}
+    found = [_verdict(levels[level], other, gt if good else lt) for other in others.values()]
+    kinds = (HELD, REVERSED, NOT_SIGNIFICANT, UNKNOWN, ALL_DIVERGED)
+    counted = {kind: found.count(kind) for kind in kinds if kind in found}
     return {
-        "value": with_deviation(mine),
-        "baseline": "; ".join(f"{name} {with_deviation(other)}" for name, other in others.items()),
+        "value": _shown(levels[level]),
+        "baseline": "; ".join(f"{name} {_shown(other)}" for name, other in others.items()),
         "verdict": "; ".join(f"{kind} ({count} of {len(found)})" for kind, count in counted.items())
         or "no run of the baseline came to an end",
     }
+
+
+def _verdict(one: Measured | None, other: Measured | None, is_better: Callable[[float, float], bool]) -> str:
+    """`verdict` of two levels; None: every seed diverged."""
+    return ALL_DIVERGED if one is None or other is None else verdict(one, other, is_better)
+
+
+def _shown(value: Measured | None) -> str:
+    return "diverged with every seed" if value is None else with_deviation(value)

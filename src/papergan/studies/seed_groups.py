@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -166,6 +166,11 @@ class NamedGroup(TrialGroup[T, N]):
     def measured(self, metric: str, among: Sequence[Any] = ()) -> Iterator[tuple[str, Measured]]:
         value = self.over(lambda result: result.value(metric))
         yield from [(metric, value)] if value is not None else []
+
+
+def diverged_levels(groups: Iterable[TrialGroup[Any, Any]]) -> frozenset[str]:
+    """The levels of which every seed has run and none came to an end, of grids with one factor."""
+    return frozenset(group.level for group in groups if group.level and group.settled and not group.ended)
 
 
 def ended_early(result: TrialResult | TrialRecord) -> str | None:

@@ -24,7 +24,7 @@ from papergan.studies.measures import (
     seconds_per_image,
     spread_of_loss,
 )
-from papergan.studies.seed_groups import OF_IMAGES, ExperimentGroup, ended_early
+from papergan.studies.seed_groups import OF_IMAGES, ExperimentGroup, diverged_levels, ended_early
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -149,19 +149,21 @@ def measures_of(groups: Sequence[ExperimentGroup]) -> dict[str, list[Measure]]:
         level: group for group in groups if len(group.trial.levels) == 1 for level in group.trial.levels.values()
     }
     found: dict[str, list[Measure]] = {}
+    diverged = diverged_levels(by_level.values())
     for of, metric in (("collapse", "recall"), ("collapse", "classes_covered"), ("quality", "fid")):
         labels: dict[str, dict[str, Measured]] = {}
         for level, group in by_level.items():
             for label, value in group.measured(metric, [*by_level.values()]):
                 labels.setdefault(label, {})[level] = value
         higher = METRICS[metric].better == "higher"
-        found.setdefault(of, []).extend(Measure(label, higher, values) for label, values in labels.items())
+        found.setdefault(of, []).extend(Measure(label, higher, values, diverged) for label, values in labels.items())
     for of, label, measure in (
         ("stability", "relative spread of D's loss", relative_spread_of_loss),
         ("cost", "seconds per image", seconds_per_image),
     ):
         all_of = {level: group.over(measure) for level, group in by_level.items()}
-        found[of] = [Measure(label, False, {level: value for level, value in all_of.items() if value is not None})]
+        values = {level: value for level, value in all_of.items() if value is not None}
+        found[of] = [Measure(label, False, values, diverged)]
     return found
 
 

@@ -21,7 +21,7 @@ from papergan.reporting.pages import text
 from papergan.reporting.pros_and_cons import Measure, with_deviation
 from papergan.studies.measures import last_value, second_half_mean, seconds_per_step, spread_of_points_loss
 from papergan.studies.points.trials import log_likelihood
-from papergan.studies.seed_groups import NamedGroup
+from papergan.studies.seed_groups import NamedGroup, diverged_levels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +66,8 @@ def measures_of(groups: Sequence[ModeGroup]) -> dict[str, list[Measure]]:
     """Measures of the properties that papers ascribe to losses, for groups of one target."""
 
     def measured(label: str, measure: Callable[[ModeResult], float | None], *, higher: bool) -> Measure:
-        return Measure(label, higher, {group.trial.level: value for group in groups if (value := group.over(measure))})
+        values = {group.trial.level: value for group in groups if (value := group.over(measure))}
+        return Measure(label, higher, values, diverged_levels(groups))
 
     return {
         "collapse": [measured("mean modes covered", second_half_mean(MODES), higher=True)],
@@ -105,11 +106,12 @@ def samples(groups: Sequence[ModeGroup], recipe: ModeStressRecipe, title: str) -
     from matplotlib.patches import Circle
 
     shown = [group for group in groups if group.results]
-    rows = max(1, -(-len(shown) // COLUMNS))
-    figure = Figure(figsize=(2.2 * COLUMNS, 2.4 * rows), layout="constrained")
+    columns = min(COLUMNS, len(shown)) or 1
+    rows = max(1, -(-len(shown) // columns))
+    figure = Figure(figsize=(max(4.4, 2.2 * columns), 2.4 * rows), layout="constrained")
     figure.suptitle(title)
     for place, group in enumerate(shown, 1):
-        axes = figure.add_subplot(rows, COLUMNS, place)
+        axes = figure.add_subplot(rows, columns, place)
         mixture = recipe.targets[group.grid].mixture()
         limit = 1.25 * float(mixture.centres.abs().max())
         for x, y in mixture.centres.tolist():
@@ -125,14 +127,15 @@ def samples(groups: Sequence[ModeGroup], recipe: ModeStressRecipe, title: str) -
 
 
 def modes(groups: Sequence[ModeGroup], recipe: ModeStressRecipe, title: str) -> Figure:
-    """The mean over seeds of the number of modes covered, a panel per target, a line per level."""
+    """The mean over seeds of the number of modes covered, a panel per target with results, a line per level."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.5 * len(recipe.targets) + 2, 5), layout="constrained")
+    targets = [name for name in recipe.targets if any(group.grid == name and group.results for group in groups)]
+    figure = Figure(figsize=(6.5 * max(1, len(targets)) + 2, 5), layout="constrained")
     lines: dict[str, Artist] = {}
     figure.suptitle(title)
-    for column, (target, mixture_recipe) in enumerate(recipe.targets.items(), 1):
-        axes = figure.add_subplot(1, len(recipe.targets), column)
+    for column, target in enumerate(targets, 1):
+        axes, most = figure.add_subplot(1, len(targets), column), recipe.targets[target].modes
         target_groups = [group for group in groups if group.grid == target]
         for place, group in enumerate(target_groups):
             if not group.results:
@@ -142,8 +145,8 @@ def modes(groups: Sequence[ModeGroup], recipe: ModeStressRecipe, title: str) -> 
             style = ("-", "--", ":")[place // 10 % 3]
             steps = [row["step"] for row in shortest]
             (lines[group.trial.level],) = axes.plot(steps, means, style, color=f"C{place % 10}")
-        axes.axhline(mixture_recipe.modes, color="0.6", linewidth=0.6)
-        axes.set(title=target, xlabel="step", ylabel=f"modes covered, of {mixture_recipe.modes}")
+        axes.axhline(most, color="0.6", linewidth=0.6)
+        axes.set(title=target, xlabel="step", ylabel=f"modes covered, of {most}")
         axes.grid(alpha=0.3)
     figure.legend(lines.values(), lines, fontsize="x-small", loc="outside right center")
     return figure
