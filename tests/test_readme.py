@@ -99,6 +99,12 @@ def test_links_lead_somewhere(page):
 
 
 @pytest.mark.parametrize("page", ["README.md", *(f"docs/{name}" for name in PAGES)])
+def test_models_are_loaded_from_places_that_load_knows(page):
+    places = re.findall(r"""papergan\.load\(["']([^"']+)["']""", (PROJECT / page).read_text())
+    assert not [one for one in places if not one.startswith(("data/06_models/", "models:/", "runs:/", "hf://"))]
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{name}" for name in PAGES)])
 def test_commands_of_papergan_exist(page):
     text = (PROJECT / page).read_text()
     commands = re.findall(r"^papergan (\w+)|`papergan (\w+)", text, re.MULTILINE)

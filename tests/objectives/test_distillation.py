@@ -198,6 +198,7 @@ def test_a_game_without_a_teacher_is_what_it_was():
         ("dcgan", {"distillation": {"pixels": 0.0}}, "the teacher has no part in it"),
         ("dcgan", {"distillation": {"pixel": 1.0}}, "pixels"),
         ("maxout_gan", {"distillation": {"adversarial": "teacher"}}, "the first weights of this system are set"),
+        ("gmmn", {"autoencoder": True, "distillation": {"pixels": 1.0}}, "learns from a discriminator in every step"),
     ],
 )
 def test_what_cannot_be_taught_is_refused(system, overrides, message):
