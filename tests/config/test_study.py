@@ -145,7 +145,7 @@ def test_what_does_not_fit_is_refused_with_its_place(changes, fault):
 @pytest.mark.parametrize(
     ("claim", "fault"),
     [
-        ({"treatment": ["onw"]}, r"claims\.0: unknown side 'onw'; did you mean 'own', 'one'|unknown side 'onw'"),
+        ({"treatment": ["onw"]}, r"study\.claims\.0: unknown side 'onw'; did you mean 'own' or 'one'\?"),
         ({"metrics": ["fjd"]}, r"no metric to be better at: 'fjd'; did you mean 'fid'"),
         ({"metrics": ["copy_rate"]}, "no metric to be better at: 'copy_rate'"),
         ({"baseline": []}, r"give either a baseline, or in its place `than`"),

@@ -21,7 +21,11 @@ def hub(monkeypatch, tmp_path):
         return str(tmp_path)
 
     def make(*names):
-        api = SimpleNamespace(list_repo_files=lambda *_, **__: list(names))
+        def listed(repository, **how):
+            asked["listed"] = (repository, how)
+            return list(names)
+
+        api = SimpleNamespace(list_repo_files=listed)
         client = SimpleNamespace(HfApi=lambda: api, snapshot_download=snapshot)
         monkeypatch.setitem(sys.modules, "huggingface_hub", client)
         return asked
@@ -33,7 +37,8 @@ def test_the_training_files_of_the_only_configuration_in_order(hub, tmp_path):
     asked = hub("plain/train/0001.parquet", "plain/train/0000.parquet", "plain/test/0000.parquet", "README.md")
     assert hub_files("hf://datasets/org/cats") == [tmp_path / f"plain/train/000{place}.parquet" for place in (0, 1)]
     assert asked["repository"] == "org/cats"
-    assert asked["repo_type"] == "dataset"
+    assert (asked["repo_type"], asked["revision"]) == ("dataset", "refs/convert/parquet")
+    assert asked["listed"] == ("org/cats", {"repo_type": "dataset", "revision": "refs/convert/parquet"})
     assert asked["allow_patterns"] == ["plain/train/0000.parquet", "plain/train/0001.parquet"]
 
 

@@ -86,12 +86,13 @@ def test_folders_are_classes_and_each_is_held_out_in_its_share(tmp_path, library
     ids=["RGB", "CMYK", "transparent", "grey", "16 bits", "palette", "narrow"],
 )
 def test_every_mode_becomes_colour_on_a_white_background(tmp_path, library, image, expected):
-    save(tmp_path / "a" / "0.png", plain())
-    save(tmp_path / "a" / "1.png", plain())
+    for number in range(2):  # of no colour that is expected
+        save(tmp_path / "a" / f"{number}.png", plain(colour=(1, 2, 3)))
     kind = "JPEG" if image.mode == "CMYK" else "PNG"
     save(tmp_path / "a" / f"2.{'jpg' if kind == 'JPEG' else 'png'}", image, format=kind)
     splits = library.load(str(tmp_path / "a"), 16)
     found = [pixel(one, row) for one in (splits.train, splits.test) for row in range(len(one))]
+    assert len(found) == 3
     assert any(np.allclose(one, expected, atol=3) for one in found), found
 
 

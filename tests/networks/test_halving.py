@@ -41,7 +41,11 @@ def same(images: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
 def test_padding_is_that_of_tensorflow_on_turned_images(kernel, size):
     turn = (2, 3)
     images, weight = torch.randn(2, 3, size, size), torch.randn(4, 3, kernel, kernel)
-    mine = functional.conv2d(images, weight, stride=2, padding=kernel // 2)
+    network = HalvingDiscriminator(ImageSpec(3, size), 4, stages=1, kernel=kernel, slope=0.2, normalise_first=True)
+    first = next(module for module in network.modules() if isinstance(module, torch.nn.Conv2d))
+    with torch.no_grad():
+        first.weight.copy_(weight)
+        mine = first(images)
     torch.testing.assert_close(mine.flip(turn), same(images.flip(turn), weight.flip(turn)))
     small = torch.randn(mine.shape, requires_grad=False)
     up = functional.conv_transpose2d(small, weight, stride=2, padding=kernel // 2, output_padding=1 - size % 2)

@@ -67,6 +67,7 @@ def test_the_newest_card_of_each_experiment_and_data_set_is_taken(tmp_path):
     cards = ScoreCardsDataset(filepath=str(tmp_path), models=str(tmp_path / "models")).load()
     found = {(card.experiment, card.dataset): card.final["domain_fid"] for card in cards.values()}
     assert found[("hybrid_cifar10", "synthetic_shapes/train")] == 3.0
+    assert found[("hybrid_cifar10", "cifar10/train")] == 4.0
     assert found[("dcgan_cifar10", "synthetic_shapes/train")] == 5.0
 
 

@@ -22,7 +22,7 @@ from papergan.config.tools import ReproductionsRecipe
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.datasets.trial_results import ExperimentTrialStore, ModeTrialStore
 from papergan.errors import RecipeError
-from papergan.hooks.study_checks import check_reproductions
+from papergan.hooks.study_checks import _check_numbers, check_reproductions
 from papergan.metrics.parzen import ParzenScore
 from papergan.pipelines import reproductions as nodes
 from papergan.reporting.published_results import published_numbers
@@ -177,6 +177,7 @@ def test_every_published_number_is_measured_by_something_and_a_wrong_one_is_name
     given = {f"params:{name}": MemoryDataset(recipes[name]) for name in discover()}
     given |= {f"params:{name}": MemoryDataset(tools[name]) for name in ("dirac_gan", "reproductions", "pacgan_points")}
     assert len(published_numbers(published)) >= 12
+    _check_numbers(DataCatalog(given | {"published": MemoryDataset(yaml.safe_load(yaml.safe_dump(published)))}))
     published["theis2016"]["numbers"][0]["measured_by"] = "anchors/kmeans"
     catalog = DataCatalog(given | {"published": MemoryDataset(published), "image_library": MemoryDataset(None)})
     with pytest.raises(

@@ -148,7 +148,7 @@ def test_melgan_trains_on_segments_of_the_sounds_and_their_spectrograms(sounds, 
         if torch.equal(whole[row, start : start + 1024], sound)
     ]
     assert len({start for _, start in places}) > 1
-    assert {row for row, _ in places} <= set(range(20))
+    assert len({row for row, _ in places}) > 1
     assert len(places) >= 4
     assert torch.equal(batch["mel"], run.mel(batch["sound"]))
 
