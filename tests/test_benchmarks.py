@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import runpy
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -122,6 +124,39 @@ def test_safety_has_a_price(tmp_path):
     assert all(value > 0 for value in times.values())
     assert 0 < found["share of saves"] < 0.01
     assert "share of a run" in done.stdout
+
+
+def test_the_bare_loop_of_small_games_makes_the_steps_of_the_tool(benchmarks, monkeypatch):
+    import small_games
+
+    copies, trial = [], small_games.trial_of("mode_stress_test", "ring/non_saturating")
+    keep = SimpleNamespace(deepcopy=lambda network: copies.append(copy.deepcopy(network)) or copies[-1])
+    monkeypatch.setattr(small_games, "copy", keep)
+    training = small_games.PointsTraining(trial, lambda row: None, None)
+    step, mixture = small_games.bare_loop(training), training.mixture
+
+    def batch(size, *_):
+        """Of the ambient state, as in the bare loop."""
+        centres = mixture.centres.float()[torch.randint(len(mixture.centres), (size,))]
+        return ((centres + mixture.deviation * torch.randn(size, 2)) / training.scale).reshape(size, -1, 1, 1)
+
+    monkeypatch.setattr(training, "_batch", batch)
+    begun = [next(network.parameters()).detach().clone() for network in copies]
+    for move in (training.training_values, step):
+        torch.manual_seed(0)
+        for number in range(3):
+            move(number)
+    for name, network, weight in zip(("generator", "discriminator"), copies, begun, strict=True):
+        assert not torch.equal(next(network.parameters()), weight)
+        torch.testing.assert_close(training.game.networks[name].state_dict(), network.state_dict())
+
+
+def test_small_games_are_timed_beside_a_bare_loop(run):
+    (row,) = run("small_games.py", "--steps", "2", "--rounds", "2")
+    bare, tool, ratio = (cell.split()[0] for cell in row.strip("| ").split(" | "))
+    assert float(bare) > 0
+    assert float(tool) > 0
+    assert float(ratio) > 0
 
 
 def test_throughput_is_of_the_recipe_s_image_size(benchmarks):

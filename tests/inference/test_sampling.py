@@ -1,7 +1,6 @@
 """Samples on disk, through the command `papergan`."""
 
 import errno
-import json
 import os
 import signal
 from pathlib import Path
@@ -36,7 +35,9 @@ def killed_after_eight(generator: Generator, out: Path) -> int:
 
 
 def papergan(*arguments: object):
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert isinstance(result.exception, SystemExit | None)
+    return result
 
 
 def test_pngs_are_the_samples_and_say_what_they_are(folder_of, tmp_path):
@@ -104,11 +105,16 @@ class TestInterrupted:
 
     def test_samples_of_another_request_are_left_alone(self, folder_of, tmp_path):
         papergan("sample", folder_of("dcgan"), "-n", 3, "--out", tmp_path / "out")
+        before = {path.name: path.read_bytes() for path in (tmp_path / "out").glob("*.png")}
+        assert len(before) == 3
         done = papergan("sample", folder_of("dcgan"), "-n", 3, "--seed", 5, "--out", tmp_path / "out")
         assert done.exit_code == 1
         assert "samples of another request (other seed)" in done.output
         (tmp_path / "out/request.json").write_text("[1]")
-        assert papergan("sample", folder_of("dcgan"), "-n", 3, "--out", tmp_path / "out").exit_code == 1
+        done = papergan("sample", folder_of("dcgan"), "-n", 3, "--out", tmp_path / "out")
+        assert done.exit_code == 1
+        assert "samples of another request (other format, labels, model, seed)" in done.output
+        assert {path.name: path.read_bytes() for path in (tmp_path / "out").glob("*.png")} == before
 
     @pytest.mark.parametrize(("name", "batch_size"), [("dcgan", 4), ("dcgan_labels", 3)])
     def test_an_archive_whose_writer_was_killed_goes_on_where_it_was(self, name, batch_size, folder_of, tmp_path):
@@ -207,4 +213,4 @@ def test_info_and_the_list_of_commands(folder_of):
     assert "dcgan_tiny" in papergan("info", folder_of("dcgan")).output
     listed = papergan().output
     assert all(name in listed for name in ("sample", "info"))
-    assert json.dumps("Traceback") not in listed
+    assert "Traceback" not in listed

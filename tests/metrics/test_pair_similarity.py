@@ -2,9 +2,11 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
+from metrics.test_ms_ssim import brute_force
 from papergan.errors import EvaluationError
 from papergan.evaluation.translation_scores import pair_scores
 from papergan.metrics.pair_similarity import luma, psnr, ssim
@@ -30,6 +32,20 @@ def test_ssim_of_flat_images_is_their_luminance_term():
         ssim(a[..., :8, :8], b[..., :8, :8])
     with pytest.raises(EvaluationError, match="one shape"):
         psnr(a, b[..., :8])
+
+
+def test_ssim_is_that_of_every_window():
+    pairs = zip(FIRST.double().numpy(), SECOND.double().numpy(), strict=True)
+    expected = [brute_force(one, other, scales=1) for one, other in pairs]
+    np.testing.assert_allclose(ssim(FIRST, SECOND).numpy(), expected, rtol=1e-9)
+
+
+def test_scores_of_pairs_are_means_over_all_channels_and_of_the_luminance():
+    found, grey = pair_scores(SECOND, FIRST), (luma(SECOND), luma(FIRST))
+    wanted = {"psnr": psnr(SECOND, FIRST), "ssim": ssim(SECOND, FIRST), "psnr_y": psnr(*grey), "ssim_y": ssim(*grey)}
+    assert found == pytest.approx({name: values.mean().item() for name, values in wanted.items()})
+    assert abs(found["psnr_y"] - found["psnr"]) > 0.1
+    assert abs(found["ssim_y"] - found["ssim"]) > 1e-4
 
 
 def test_luma_of_white_black_and_red():

@@ -17,7 +17,7 @@ from papergan.errors import Interrupted, RecipeError
 from papergan.game.schedules import LinearDecay, Progress
 from papergan.game.step_context import StepContext
 from papergan.game.training_step import training_step
-from papergan.objectives.adaptive_augmentation.matrices import product, recoloured
+from papergan.objectives.adaptive_augmentation.matrices import GEOMETRY, Draws, product, recoloured
 from papergan.objectives.adaptive_augmentation.probability import AugmentationProbability, ScheduledProbability
 from papergan.objectives.adaptive_augmentation.resampling import _about, down, mirrored, resampled, up
 from papergan.objectives.adaptive_augmentation.transformations import GROUPS, AdaptiveAugment
@@ -151,24 +151,75 @@ def test_resampling_moves_by_half_a_pixel_as_the_mean_of_two_neighbours_of_a_smo
     )
 
 
+def matrices_of(name, p=1.0):
+    torch.manual_seed(1)
+    return GEOMETRY[name](Draws(images(4000), torch.tensor(p)))
+
+
+@pytest.mark.parametrize(("name", "power"), [("scale", 1), ("stretch", -1)])
+def test_scale_and_stretch_are_log_normal_and_a_stretch_keeps_the_area(name, power):
+    found = matrices_of(name)
+    across = found[:, 0, 0]
+    assert across.log2().std() == pytest.approx(0.2, rel=0.1)
+    diagonal = torch.stack([across, across**power, torch.ones(4000)], dim=1)
+    torch.testing.assert_close(found, torch.diag_embed(diagonal))
+
+
+@pytest.mark.parametrize("name", ["rotation", "second_rotation"])
+def test_angles_are_uniform_over_a_whole_turn(name):
+    found = matrices_of(name)
+    angle = torch.atan2(found[:, 0, 1], found[:, 0, 0])
+    assert (angle.sort().values - torch.linspace(-torch.pi, torch.pi, 4000)).abs().max() < 0.2
+    torch.testing.assert_close(product(found, found.mT), torch.eye(3).expand(4000, 3, 3), atol=1e-5, rtol=0)
+
+
+def test_shifts_are_normal_with_a_deviation_of_an_eighth_of_the_size():
+    found = matrices_of("shift")
+    assert found[:, :2, 2].std(dim=0).tolist() == pytest.approx([0.25, 0.25], rel=0.1)  # the image is 2 wide
+    assert torch.equal(found[:, :, :2], torch.eye(3)[:, :2].expand(4000, 3, 2))
+    assert abs(torch.corrcoef(found[:, :2, 2].T)[0, 1]) < 0.06
+
+
+@pytest.mark.parametrize(
+    ("name", "share"),
+    [("scale", 0.36), ("rotation", 0.2), ("stretch", 0.36), ("second_rotation", 0.2), ("shift", 0.36)],
+)
+def test_p_is_the_probability_of_each_and_of_both_rotations_together(name, share):
+    moved = (matrices_of(name, p=0.36) != torch.eye(3)).flatten(1).any(dim=1)
+    assert float(moved.float().mean()) == pytest.approx(share, abs=0.03)  # (1 - 0.2)^2 = 1 - 0.36
+
+
 def test_colours_do_what_their_names_say():
-    x = images(64)
+    x = images(400)
     grey = x.mean(dim=1, keepdim=True)
     moved = augmented("brightness", x) - x
     assert (moved - moved[:, :1, :1, :1]).abs().max() < 1e-5
-    assert moved[:, 0, 0, 0].std() == pytest.approx(0.2, abs=0.06)
+    assert moved[:, 0, 0, 0].std() == pytest.approx(0.2, abs=0.03)
     ratio = augmented("contrast", x) / x
     assert (ratio / ratio[:, :1, :1, :1] - 1).abs().max() < 1e-3
-    hue, saturated = augmented("hue", x), augmented("saturation", x)
-    torch.testing.assert_close(hue.mean(dim=1, keepdim=True), grey, atol=1e-5, rtol=0)
-    torch.testing.assert_close(saturated.mean(dim=1, keepdim=True), grey, atol=1e-5, rtol=0)
-    distance = (x - grey).square().sum(dim=1)
-    torch.testing.assert_close((hue - grey).square().sum(dim=1), distance, atol=1e-4, rtol=0)  # a rotation
+    assert ratio[:, 0, 0, 0].log2().std() == pytest.approx(0.5, abs=0.07)
     turned = augmented("luma_flip", x)
     mean = turned.mean(dim=1, keepdim=True)
-    assert all(
-        torch.allclose(a, b, atol=1e-5) or torch.allclose(a, -b, atol=1e-5) for a, b in zip(mean, grey, strict=True)
-    )
+    flipped = [torch.allclose(a, -b, atol=1e-5) for a, b in zip(mean, grey, strict=True)]
+    assert all(flip or torch.allclose(a, b, atol=1e-5) for flip, a, b in zip(flipped, mean, grey, strict=True))
+    assert 150 < sum(flipped) < 250
+    torch.testing.assert_close(turned - mean, x - grey, atol=1e-5, rtol=0)
+
+
+def test_hue_turns_about_grey_and_saturation_is_a_distance_from_it():
+    x = images(400)
+    grey = x.mean(dim=1, keepdim=True)
+    colour, hue, saturated = (one - grey for one in (x, augmented("hue", x), augmented("saturation", x)))
+    for one in (hue, saturated):
+        torch.testing.assert_close(one.mean(dim=1), torch.zeros(400, 16, 16), atol=1e-5, rtol=0)
+    distance = colour.square().sum(dim=1)
+    torch.testing.assert_close(hue.square().sum(dim=1), distance, atol=1e-4, rtol=0)
+    cosine = (hue * colour).flatten(1).sum(dim=1) / distance.flatten(1).sum(dim=1)
+    assert float(cosine.mean()) == pytest.approx(0, abs=0.15)
+    assert float(cosine.std()) == pytest.approx(0.5**0.5, abs=0.05)
+    factor = saturated.flatten(1).norm(dim=1) / colour.flatten(1).norm(dim=1)
+    torch.testing.assert_close(saturated, colour * factor[:, None, None, None], atol=1e-4, rtol=1e-4)
+    assert float(factor.log2().std()) == pytest.approx(1, abs=0.15)
 
 
 def test_cutout_sets_squares_of_half_the_size_to_grey():

@@ -68,6 +68,7 @@ def test_gradient_penalty_is_taken_between_real_and_fake():
     for sample in share.flatten(1):
         torch.testing.assert_close(sample, sample[:1].expand(16), rtol=1e-3, atol=1e-3)
         assert 0 <= sample[0] <= 1
+    assert len(share[:, 0, 0, 0].round(decimals=2).unique()) == 6
 
 
 @pytest.mark.parametrize("spread", [0.3, 1e-3, 1e-4])

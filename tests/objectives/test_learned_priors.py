@@ -101,7 +101,12 @@ def test_truncation_narrows_what_is_drawn_of_the_gaussian(prior):
 
 
 def test_tanh_is_applied_before_the_mean():
-    prior = CommonFeatures(4, 1, activation="tanh", rescaling="none")
+    prior = CommonFeatures(4, 1, activation="tanh", rescaling="scalar")
     with torch.no_grad():
         prior.map.weight.mul_(100)
-    assert 0.999 < float(drawn(prior, 100).abs().max()) <= 1
+    z = drawn(prior, 100)
+    prior.rescaling = "none"
+    without = drawn(prior, 100)
+    assert 0.999 < float(without.abs().max()) <= 1
+    assert float(z.abs().max()) > 1.5
+    torch.testing.assert_close(z - without, (z - without)[:, :1].expand(-1, 5), atol=1e-5, rtol=0)

@@ -52,6 +52,17 @@ def test_filters_are_triangles_of_equal_area_at_the_centres_of_the_scale():
         assert float(inside[-1]) == pytest.approx(high, abs=2 * step)
 
 
+@pytest.mark.parametrize("fft", [255, 256])
+def test_filters_are_at_the_frequencies_of_the_transform_of_an_odd_length_too(fft):
+    filters, frequencies = mel_filters(RATE, fft, 10).double(), torch.from_numpy(np.fft.rfftfreq(fft, 1 / RATE))
+    assert filters.shape == (10, fft // 2 + 1)
+    corners = frequency_of(torch.linspace(0, float(mel_of(torch.tensor(RATE / 2))), 12, dtype=torch.float64))
+    for low, middle, high, found in zip(corners, corners[1:], corners[2:], filters, strict=False):
+        height = 2 / float(high - low)
+        expected = np.interp(frequencies, [low, middle, high], [0, height, 0])
+        assert found.numpy() == pytest.approx(expected, abs=1e-4 * height)
+
+
 def test_a_frame_is_the_transform_of_a_windowed_piece_of_the_reflected_sound():
     sound = SOUNDS[5, 0].double().numpy()
     padded = np.pad(sound, 96, mode="reflect")  # (256 - 64) / 2

@@ -397,12 +397,16 @@ def test_eiggans_attention_only_dampens_and_both_paths_carry():
     x = torch.rand(2, 4, 8, 8)
     attended = SpatialAttention()(x)
     assert bool(((attended >= 0) & (attended <= x)).all())
+    assert bool((attended < x).any())
     up = ParallelUp(4, 2).eval()
+    paths = [nn.init.constant_(path.weight, 0.1) for path in (up.transposed, up.residual)]
     whole = up(x)
-    with torch.no_grad():
-        up.residual.weight.zero_()
     assert whole.shape == (2, 2, 16, 16)
-    assert not torch.equal(up(x), whole)
+    for weight in paths:
+        nn.init.zeros_(weight)
+        other = up(x)
+        assert bool(((other > 0) & (other < whole)).all())
+        nn.init.constant_(weight, 0.1)
 
 
 def test_rows_of_table_v_with_scalar_scores_share_their_networks():

@@ -238,11 +238,12 @@ def test_a_tampered_manifest_is_skipped(tmp_path, manifest):
 
 def test_foreign_names_in_the_folder_are_left_alone(tmp_path):
     kept = filled(tmp_path)
-    for name in ("step-last.json", "step-.json", "step-000000002.json.bak", "notes.txt"):
+    names = ("step-last.json", "step-.json", "step-000000002.json.bak", "notes.txt")
+    for name in names:
         (kept.folder / name).write_text("mine")
     kept.save(3, {}, images=0)
     assert kept.steps() == [2, 3]
-    assert (kept.folder / "notes.txt").read_text() == "mine"
+    assert [(kept.folder / name).read_text() for name in names] == ["mine"] * 4
 
 
 def test_what_is_not_a_mapping_is_skipped(tmp_path):
