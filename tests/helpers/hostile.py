@@ -30,7 +30,7 @@ def peak() -> int:
 
 
 def forget_peak() -> None:
-    """Let `peak` tell of what comes: Linux takes the present memory for the most so far; other systems keep the mark."""
+    """Let `peak` tell of what comes: on Linux the most so far becomes the present memory; other systems keep it."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
