@@ -75,7 +75,7 @@ def _notes(study: VectorStudy, vectors: VectorSplits, groups: list[vector_result
         "best; Kolmogorov-Smirnov and correlation error: 0 is best, means over columns and pairs of them",
         f"{TRAINING_ROWS}: what no generator is to be expected to beat; {GAUSSIAN}: of their mean and covariance; "
         f"{INDEPENDENT}: each column drawn by itself from training rows; beats both: whether the 1-NN accuracy is "
-        "nearer to 0.5 than those of these two, by more than two deviations over seeds",
+        "nearer to 0.5 than those of these two, by more than two deviations over seeds and in Welch's t-test at 5 %",
         citation(recipe.paper),
         f"{recipe.steps} steps of {recipe.batch_size} rows; ± over seeds {', '.join(map(str, recipe.seeds))} (N - 1)",
         *made_by,
