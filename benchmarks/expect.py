@@ -50,9 +50,10 @@ def expect(given: argparse.Namespace) -> str:
         recipe = recipe_of(name, [*given.set, "training.device=cpu"])
         for size in given.sizes:
             key = f"{name} {size}"
-            if key not in counted or counted[key]["commit"] != commit:
+            about = {"commit": commit, "set": given.set}
+            if key not in counted or {part: counted[key].get(part) for part in about} != about:
                 print(f"counting {key}", file=sys.stderr, flush=True)
-                counted[key] = {"commit": commit, **counts(recipe, size)}
+                counted[key] = {**about, **counts(recipe, size)}
                 write_whole(place, (json.dumps(counted, indent=1) + "\n").encode())
     rows = [(name, size, counted[f"{name} {size}"]) for name in names for size in given.sizes]
     text = "\n\n".join([_counted(rows), _growth(rows), *_estimated(rows, given)])

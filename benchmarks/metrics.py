@@ -41,6 +41,8 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--what", choices=("metrics", "distance", "evaluation"), default="metrics")
     given = parser.parse_args()
+    if given.what == "metrics" and given.samples < 2000:
+        parser.error("--samples: copies and the Parzen window need 2000 of them")
     print(f"{provenance.hardware(torch.device('cpu'))}, torch {torch.__version__}")
     print(
         f"{given.samples} samples against {given.real} real images, {given.dimension} features, {given.size} pixels\n"

@@ -69,7 +69,7 @@ def measured(
 
 def _wait(device: torch.device) -> None:
     if device.type == "cuda":
-        torch.cuda.synchronize()
+        torch.cuda.synchronize(device)
 
 
 if __name__ == "__main__":

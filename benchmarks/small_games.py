@@ -4,7 +4,8 @@ At the sizes of the tools on points, Python and dispatch take most of a step. Th
 and loss are trained by the tool's own step (batches by seed, latents, check for non-finite values, gradient norms,
 running means) and by a loop without any of that: draw points, two losses, two steps. Both run in this process,
 alternating every --steps steps, so that other load on the machine affects both; medians of --rounds turns, and of the
-ratios of neighbouring turns, in processor time. --tool and --trial: a trial of parameters_tools.yml.
+ratios of neighbouring turns, in processor time. --tool and --trial: a trial of parameters_tools.yml with the plain
+non-saturating loss and Adam.
 --checkpoints FOLDER, for example data/06_models/pacgan_points/cells: compares instead steps of the tool from the
 trial's newest checkpoint, with denormals kept and flushed, each turn from the same state. Prints Markdown; --json FILE
 keeps it.
@@ -29,6 +30,7 @@ from torch.nn.functional import softplus
 
 from papergan.config.mode_stress import ModeStressRecipe, ModeTrial, trials_of
 from papergan.config.registry import PARAMETERS
+from papergan.objectives.adversarial import NonSaturating
 from papergan.studies.points.trials import PointsTraining
 from papergan.tracking import provenance
 from papergan.training.checkpoint import CheckpointStore
@@ -74,6 +76,8 @@ def trial_of(tool: str, name: str) -> ModeTrial:
 def measured(trial: ModeTrial, steps: int, rounds: int) -> dict[str, Any]:
     """Milliseconds per step of both, medians over rounds, and the median of their ratios."""
     training = PointsTraining(trial, lambda row: None, None)
+    if (why := unlike_the_bare_loop(training)) is not None:
+        raise SystemExit(f"{trial.name}: {why}, which the bare loop does not have; take another trial")
     sides = {"bare": bare_loop(training), "tool": training.train_step}
     for side in sides.values():
         timed(side, 0, 20)
@@ -126,6 +130,19 @@ def timed(step: Callable[[int], None], first: int, steps: int) -> float:
     for number in range(first, first + steps):
         step(number)
     return 1e3 * (time.process_time() - began) / steps
+
+
+def unlike_the_bare_loop(training: PointsTraining) -> str | None:
+    """What the trial's game has that `bare_loop` does not: its ratio would be of two games. None if nothing."""
+    game = training.game
+    for turn in game.turns:
+        if turn.repeats > 1:
+            return f"{turn.repeats} steps of the {turn.player}"
+        if len(turn.objective) > 1 or getattr(turn.objective[0], "loss", None) != NonSaturating():
+            return f"the objective {', '.join(turn.names)} other than the plain non-saturating loss"
+    if other := {type(one).__name__ for one in game.optimisers.values()} - {"Adam"}:
+        return f"the optimiser {other.pop()}"
+    return None
 
 
 def bare_loop(training: PointsTraining) -> Callable[[int], None]:

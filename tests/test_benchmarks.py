@@ -14,11 +14,15 @@ import torch
 
 from helpers.project_run import PROJECT
 from papergan import systems
+from papergan.config.workers import WorkerSettings
 from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError
 from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
+from papergan.metrics import feature_statistics
 from papergan.networks.layers.spectral import spectral_norm
+from papergan.studies.workers import train_all
+from papergan.tracking import Tracker
 
 
 @pytest.fixture
@@ -62,11 +66,15 @@ def test_deviations_are_held_against_the_truth(benchmarks, capsys, monkeypatch):
     assert all(0.2 < float(cell.split()[0]) < 5 for row in rows for cell in row[5:])
 
 
-def test_distances_are_timed_and_held_against_the_truth(benchmarks, capsys):
+def test_distances_are_timed_and_held_against_the_truth(benchmarks, capsys, monkeypatch):
     from scoring import print_distances
 
     pytest.importorskip("scipy")
-    print_distances(64, 1)
+    roots: list[int] = []
+    root = feature_statistics._root
+    monkeypatch.setattr(feature_statistics, "_root", lambda matrix: roots.append(1) or root(matrix))
+    print_distances(64, 2)
+    assert len(roots) >= 2 * 3  # the samples' root in each repeat of the three kinds that need it
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in capsys.readouterr().out.splitlines()[2:]]
     assert len(rows) == 4
     assert all(float(seconds) >= 0 for row in rows for seconds in row[1:4])
@@ -149,6 +157,34 @@ def test_the_bare_loop_of_small_games_makes_the_steps_of_the_tool(benchmarks, mo
     for name, network, weight in zip(("generator", "discriminator"), copies, begun, strict=True):
         assert not torch.equal(next(network.parameters()), weight)
         torch.testing.assert_close(training.game.networks[name].state_dict(), network.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("trial", "why"),
+    [
+        ("ring/wasserstein_gradient_penalty", "5 steps of the discriminator"),
+        ("ring/hinge", "other than the plain non-saturating loss"),
+        ("ring/one_sided_smoothing", "other than the plain non-saturating loss"),
+        ("ring/wasserstein_clipped", "steps of the discriminator|other than"),
+    ],
+)
+def test_games_that_the_bare_loop_does_not_play_are_refused(benchmarks, trial, why):
+    import small_games
+
+    with pytest.raises(SystemExit, match=f"{trial}: .*({why}).*take another trial"):
+        small_games.measured(small_games.trial_of("mode_stress_test", trial), 1, 1)
+    for tool, name in (("mode_stress_test", "ring/non_saturating"), ("pacgan_points", "ring/gan")):
+        training = small_games.PointsTraining(small_games.trial_of(tool, name), lambda row: None, None)
+        assert small_games.unlike_the_bare_loop(training) is None
+
+
+def test_trials_at_scale_are_what_workers_train(benchmarks, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace())
+    from trials_at_scale import Store, Trainer, stubs
+
+    store = Store(tmp_path)
+    assert train_all(WorkerSettings(jobs=1), stubs(2, 1), Trainer(tmp_path), store, Tracker()) == {}
+    assert [store.find(trial.key) for trial in stubs(2, 1)] == ["0", "1"]
 
 
 def test_small_games_are_timed_beside_a_bare_loop(run):
@@ -291,6 +327,9 @@ def test_what_to_expect_is_counted_and_estimated(benchmarks, tmp_path):
     assert two["summing"] == pytest.approx(4 * sum(counted["weights"].values()) / 1e9)
     assert two["step"] == max(two["computing"], two["host"]) + two["summing"]
     assert "no GPU measurement backs it" in text
+    wider = scaling.arguments().parse_args([*options, "--set", "overrides.width=8"])
+    expect(wider)
+    assert json.loads((tmp_path / "expected.json").read_text())["dcgan_cifar10 16"]["weights"] != counted["weights"]
 
 
 FAKE_PEER = {

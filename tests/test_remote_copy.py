@@ -259,6 +259,29 @@ def test_a_classifier_from_before_there_was_a_copy_is_that_of_all_machines(machi
     assert used == [1.0, 1.0]
 
 
+def test_where_two_machines_have_one_the_copy_counts_and_is_looked_up_once(machines, monkeypatch):
+    values = [Weights({"value": torch.tensor([number])}) for number in (1.0, 2.0)]
+    before = FeatureCache(machines.first.root / "rulers")
+    before.get_or_compute("classifier", {}, lambda: values[0])
+    caches = [FeatureCache(copy.root / "rulers", copy) for copy in (machines.second, machines.first)]
+    used = [cache.get_or_compute("classifier", {}, lambda: values[1]).tensors["value"].item() for cache in caches]
+    assert used == [2.0, 2.0]
+    monkeypatch.setattr(RemoteCopy, "_storage", lambda *_: pytest.fail("asked again"))
+    used = [cache.get_or_compute("classifier", {}, lambda: values[0]).tensors["value"].item() for cache in caches]
+    assert used == [2.0, 2.0]
+
+
+def test_a_damaged_copy_does_not_replace_what_is_here(machines):
+    values = [Weights({"value": torch.tensor([number])}) for number in (1.0, 2.0)]
+    FeatureCache(machines.first.root / "rulers").get_or_compute("classifier", {}, lambda: values[0])
+    cache = FeatureCache(machines.first.root / "rulers", machines.first)
+    there = machines.bucket / "papergan/rulers" / cache.path_of("classifier", {}).name
+    there.parent.mkdir(parents=True)
+    there.write_bytes(b"\0" * 8)
+    assert cache.get_or_compute("classifier", {}, lambda: values[1]).tensors["value"].item() == 1.0
+    assert there.read_bytes() == cache.path_of("classifier", {}).read_bytes()
+
+
 def test_a_damaged_copy_of_a_classifier_is_replaced(machines):
     first, second = (FeatureCache(copy.root / "rulers", copy) for copy in (machines.first, machines.second))
     values = [Weights({"value": torch.tensor([number])}) for number in (1.0, 2.0)]

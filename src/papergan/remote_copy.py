@@ -72,6 +72,15 @@ class RemoteCopy:
                 return False
         return True
 
+    def head(self, path: Path, size: int) -> bytes | None:
+        """The first `size` bytes of the copy of a file; None if there is no copy."""
+        with self._storage(path, "read") as (system, address):
+            try:
+                content: bytes = system.cat_file(address, start=0, end=size)
+            except FileNotFoundError:
+                return None
+        return content
+
     def has(self, path: Path) -> bool:
         """Whether there is a copy of a file."""
         with self._storage(path, "looked for") as (system, address):

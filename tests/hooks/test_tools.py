@@ -9,7 +9,7 @@ from kedro.pipeline import Pipeline
 from papergan.config.registry import MODELS, TOOL_PARAMETERS, TOOLS, import_by_name
 from papergan.data.library import ImageLibrary
 from papergan.data.sources import Sources
-from papergan.errors import DataError, EvaluationError, PaperganError, RecipeError
+from papergan.errors import CheckpointError, DataError, EvaluationError, PaperganError, RecipeError
 from papergan.hooks.file_checks import locate_files_of
 from papergan.inference.model_library import ModelLibrary
 from papergan.validation import StrictModel
@@ -114,3 +114,6 @@ def test_a_variant_whose_generator_makes_other_images_is_refused(tmp_path):
     ):
         check(tmp_path, "compression", given)
     assert check(tmp_path, "compression", given | {"variants": {"float32": {}, "taught": {"model": one}}})
+    silent = written(tmp_path, "silent", recipe=None)
+    with pytest.raises(CheckpointError, match=r"taught\.model: .*silent' does not say what it was trained on"):
+        check(tmp_path, "compression", given | {"variants": {"float32": {}, "taught": {"model": silent}}})

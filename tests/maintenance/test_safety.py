@@ -66,6 +66,12 @@ class TestBusy:
         assert not paths(made, rules.IMAGES) | paths(made, rules.FEATURES)
         assert paths(work.planned(ALL_GO, busy(work.data, tracking(work))), rules.FEATURES)
 
+    def test_a_file_among_folders_is_no_experiment(self, tmp_path):
+        work = full_workspace(tmp_path)
+        for place in (work.models / ".DS_Store", work.models / E / "checkpoints/.DS_Store"):
+            place.write_text("")
+        assert busy(work.data, tracking(work)) == {}
+
     def test_mlflow_says_which_experiment_is_run(self, work):
         store = MlflowStore(tracking(work))
         run = store.begin("tahvili2025", OTHER, {})

@@ -8,6 +8,7 @@ from functools import partial
 
 import optuna
 import pytest
+from kedro.framework.cli.utils import _split_params
 from kedro.io import DatasetError
 
 from helpers.project_run import score_card
@@ -242,6 +243,18 @@ def test_the_table_is_that_of_a_study_with_the_settings_as_columns(finished):
     assert "path_samples" not in page.console
     assert len(page.csv.splitlines()) == 1 + 2 + 1
     assert len(catalog.load(f"{NAME}.finished")) == 3
+
+
+def test_settings_that_params_cannot_hold_are_shown_for_a_file(finished):
+    folder, one, catalog = finished
+    common = {"overrides": {"learning_rates": [0.003, 0.002]}, "training": {"batch_size": 8}}
+    other = one._replace(recipe=one.recipe.model_copy(update={"common": common}))
+    (said,) = sweep._sentences(other, store_in(folder), catalog.load(f"{NAME}.optuna_study"))
+    (given,) = re.findall('--params "(.*?)"', said)
+    shown = _split_params(None, None, given)["dcgan_cifar10"]
+    assert {*shown["overrides"]} == {"learning_rate", "beta1"}
+    assert shown["training"] == {"batch_size": 8}
+    assert said.endswith(", and dcgan_cifar10.overrides.learning_rates: [0.003, 0.002] in a file of conf/local")
 
 
 @pytest.mark.parametrize(

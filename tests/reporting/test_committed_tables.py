@@ -16,7 +16,7 @@ from helpers.project_run import PROJECT
 from papergan.config.study import HIGHER_IS_BETTER
 from papergan.metrics.registry import METRICS, is_best_at_half
 from papergan.reporting.column_headers import metric_of
-from papergan.reporting.pros_and_cons import HELD, NOT_SIGNIFICANT, REVERSED, UNKNOWN, verdict, verdict_by
+from papergan.reporting.pros_and_cons import ALL_DIVERGED, HELD, NOT_SIGNIFICANT, REVERSED, UNKNOWN, verdict, verdict_by
 from papergan.reporting.seed_groups import Measured
 from papergan.studies.claims import verdict_counts
 
@@ -28,6 +28,8 @@ METRIC_IN_HEADER = {metric.pattern.split("@")[0]: name for name, metric in METRI
 HIGHER = ("modes", "quality", "recall", "classes")  # in the names of measures of pros and cons
 CLAIM_ROWS, DECIDED_CLAIM_ROWS = 343, 338  # committed when this test was written; printed digits decide the latter
 STATEMENT_COMPARISONS = 139  # likewise, of the pros and cons
+
+KIND_AND_COUNT = r"(\w[\w :]*) \((\d+) of \d+\)"
 
 Row = dict[str, str]
 Rule = Callable[[Measured, Measured], str]
@@ -75,7 +77,9 @@ def half_a_digit(number: str) -> float:
 
 
 def possible(cell: str, runs: int) -> set[Measured]:
-    """The extremes of what "value ± deviation" may have been before rounding."""
+    """The extremes of what "value ± deviation" may have been before rounding; none for a side without a value."""
+    if cell in ("", "diverged with every seed"):
+        return set()
     value, _, deviation = cell.partition(" ± ")
     values = [float(value) + sign * half_a_digit(value) for sign in (-1, 1)]
     deviations = [float(deviation) + sign * half_a_digit(deviation) for sign in (-1, 1)] if deviation else [None]
@@ -84,8 +88,12 @@ def possible(cell: str, runs: int) -> set[Measured]:
 
 def decided(one: set[Measured], other: set[Measured], rule: Rule) -> str | None:
     """The verdict, or None if rounding the last printed digit could change it."""
-    verdicts = {rule(*pair) for pair in product(one, other)}
+    verdicts = {rule(*pair) for pair in product(one, other)} or {ALL_DIVERGED}
     return verdicts.pop() if len(verdicts) == 1 else None
+
+
+def verdict_of_more(one: Measured, other: Measured) -> str:
+    return verdict(one, other, gt)
 
 
 def rule_of_claim(label: str) -> Rule:
@@ -142,13 +150,19 @@ def test_verdicts_of_pros_and_cons_follow_from_their_numbers():
     compared, wrong = 0, []
     for page in WITH_PROS_AND_CONS:
         for row, found in statements(page):
-            printed = Counter({kind: int(n) for kind, n in re.findall(r"(\w[\w ]*) \((\d+) of \d+\)", row["verdict"])})
+            printed = Counter({kind: int(n) for kind, n in re.findall(KIND_AND_COUNT, row["verdict"])})
             known = Counter(one for one in found if one is not None)
             compared += known.total()
             if known - printed or printed.total() != len(found):
                 wrong.append((page.parent.name, list(row.values()), found))
     assert wrong == []
     assert compared >= STATEMENT_COMPARISONS
+
+
+def test_sides_without_a_value_and_single_seeds_are_verdicts_too():
+    assert decided(possible("8.00 ± 0.1", 3), possible("diverged with every seed", 3), verdict_of_more) == ALL_DIVERGED
+    assert decided(possible("8.00", 1), possible("4.00", 1), verdict_of_more) == UNKNOWN
+    assert re.findall(KIND_AND_COUNT, f"{HELD} (1 of 2); {UNKNOWN} (1 of 2)") == [(HELD, "1"), (UNKNOWN, "1")]
 
 
 @pytest.mark.parametrize("page", WITH_CLAIMS, ids=lambda page: f"{page.parent.name}/{page.name}")

@@ -29,6 +29,7 @@ class FeatureCache:
 
     def __init__(self, folder: Path, remote: RemoteCopy | None = None) -> None:
         self.folder, self.remote = folder, remote
+        self._shared: set[Path] = set()  # files that are known to be those of the copy
 
     def get_or_compute(self, kind: str, made_from: Mapping[str, object], make: Callable[[], Weights]) -> Weights:
         """The stored result for exactly these values, else the result of `make`, which is then stored.
@@ -40,6 +41,7 @@ class FeatureCache:
             return kept
         made = make()
         content = encode(made)
+        self._shared.add(path)
         if self.remote is None or self.remote.send_first(path, content):  # before it is here, or it might never be sent
             write_whole(path, content)
             return made
@@ -49,22 +51,36 @@ class FeatureCache:
         return made if kept is None else kept
 
     def _kept(self, path: Path, kind: str) -> Weights | None:
-        """The result stored in the folder, copied if it is from before there was a copy, else its copy.
+        """The result stored in the folder, else its copy. If they differ, the copy counts, which all machines use.
 
-        A damaged copy is removed.
+        Whether they do is looked up once in a process.
         """
         kept = _read(path, f"{kind}: made")
-        if self.remote is None:
+        if self.remote is None or (kept is not None and path in self._shared):
             return kept
-        if kept is not None:
-            if not self.remote.has(path):
-                self.remote.send_first(path, encode(kept))
-            return kept
-        if not self.remote.fetch(path):
-            return None
-        if (kept := _read(path, f"{kind}: made")) is None:
-            self.remote.remove(path)
+        if kept is None or not self._share(self.remote, path, encode(kept)):
+            kept = self._fetched(self.remote, path, kind, kept)
+        self._shared |= {path} if kept is not None else set()
         return kept
+
+    def _fetched(self, remote: RemoteCopy, path: Path, kind: str, kept: Weights | None) -> Weights | None:
+        """The copy, or if there is none `kept`, which also replaces a damaged copy."""
+        if not remote.fetch(path):
+            return kept
+        if (copy := _read(path, f"{kind}: made")) is not None:
+            return copy
+        remote.remove(path)
+        if kept is not None:
+            write_whole(path, encode(kept))
+            self._share(remote, path, encode(kept))
+        return kept
+
+    @staticmethod
+    def _share(remote: RemoteCopy, path: Path, content: bytes) -> bool:
+        """Whether the copy of a file has this content, by its header with the digest; sent if there is no copy."""
+        header = content[: 8 + int.from_bytes(content[:8], "little")]
+        there = remote.head(path, len(header))
+        return remote.send_first(path, content) if there is None else there == header
 
     def path_of(self, kind: str, made_from: Mapping[str, object]) -> Path:
         """The path of the file for the result of these values."""

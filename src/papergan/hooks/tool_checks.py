@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +72,9 @@ def check_compression(name: str, catalog: CatalogProtocol) -> CompressionPlan:
     named |= {f"{name}.variants.{key}.model": one.model for key, one in recipe.variants.items() if one.model}
     models: ModelLibrary = catalog.load("model_library")
     places = {model: _place(where, model, models) for where, model in named.items()}
-    trained_on = images_of(models.model(recipe.model))
+    trained_on = {where: _images_of(where, model, models) for where, model in named.items()}
     for where, model in named.items():
-        if images_of(models.model(model)) != trained_on:
+        if trained_on[where] != trained_on[f"{name}.model"]:
             raise RecipeError(_of_other_images(where, recipe.model, model))
     return CompressionPlan(recipe, name_of(recipe.model), places)
 
@@ -99,12 +99,9 @@ def check_detection(name: str, catalog: CatalogProtocol) -> DetectionPlan:
         where = f"{name}.models"
         place, short = _place(where, model, models), name_of(model)
         places[short] = place
-        images = images_of(models.model(model))
-        if images is None:
-            raise CheckpointError(f"{where}: {quoted(model)} does not say what it was trained on; take another model")
-        trained_on[short] = images
+        trained_on[short] = _images_of(where, model, models)
         first = next(iter(trained_on))
-        if images != trained_on[first]:
+        if trained_on[short] != trained_on[first]:
             raise RecipeError(_of_other_images(where, first, short))
     if len(places) < len(recipe.models):
         raise RecipeError(f"{name}.models: each once, got {quoted(list(recipe.models))}")
@@ -124,6 +121,14 @@ def _place(where: str, model: str, models: ModelLibrary) -> Path:
     if (output := output_of(stored.config)) != "images":
         raise RecipeError(f"{where}: {quoted(model)} makes {output}; give a generator of images")
     return place
+
+
+def _images_of(where: str, model: str, models: ModelLibrary) -> Hashable:
+    """A key for the images that a model was trained on. Raises CheckpointError if it does not say which."""
+    images = images_of(models.model(model))
+    if images is None:
+        raise CheckpointError(f"{where}: {quoted(model)} does not say what it was trained on; take another model")
+    return images
 
 
 def _of_other_images(where: str, one: str, other: str) -> str:

@@ -182,7 +182,7 @@ def held(lock: Path) -> bool:
     """Whether a process holds this lock. One that cannot be opened counts as held."""
     try:
         return file_locks.is_held(lock)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError:
         return True

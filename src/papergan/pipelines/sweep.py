@@ -71,10 +71,13 @@ def _sentences(sweep: Sweep, trials: ExperimentTrialStore, optuna_study: Any) ->
         keys = {seed: suggested_trial(sweep, one.number, settings, seed).key for seed in sweep.recipe.seeds}
         found = {seed: result.card for seed, key in keys.items() if (result := trials.find(key)) is not None}
         scores = {seed: card.final.get(search.objective) for seed, card in found.items()}
-        given = ",".join(f"{search.experiment}.{name}={text_of(value)}" for name, value in (common | settings).items())
+        wanted = {f"{search.experiment}.{name}": value for name, value in (common | settings).items()}
+        lists = {name: value for name, value in wanted.items() if "," in text_of(value)}  # --params is split at commas
+        given = ",".join(f"{name}={text_of(value)}" for name, value in wanted.items() if name not in lists)
+        more = "".join(f", and {name}: {text_of(value)} in a file of conf/local" for name, value in lists.items())
         yield (
             f"trial {one.number}: {search.objective} {_over_seeds(scores, sweep.base.seed)}; "
-            f'train with it by --params "{given}"'
+            f'train with it by --params "{given}"{more}'
         )
 
 

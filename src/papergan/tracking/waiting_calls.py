@@ -52,7 +52,7 @@ class WaitingCalls:
 
     @property
     def unreachable(self) -> bool:
-        """Whether the newest attempt gave up: the check failed, or IN_VAIN calls in a row were unanswered."""
+        """Whether the check before the newest call failed, or IN_VAIN calls in a row were unanswered."""
         return self._in_vain >= IN_VAIN
 
     @property
