@@ -136,6 +136,15 @@ def test_a_run_that_diverged_is_no_number(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("epochs", "steps", "counts"), [(0.0, 0, True), (3.0, 2343, True), (50.0, 39050, True), (80.0, 62480, False)]
+)
+def test_a_run_that_was_extended_and_then_diverged_does_not_count(epochs, steps, counts):
+    trial = plan(seeds=(0,)).trials[0]
+    about = {"diverged": "NaN", "generator_digest": None, "epochs": epochs, "steps": steps}
+    assert nodes._is_of(card_of(trial, 4.0, **about), trial) == counts
+
+
 def test_only_what_has_no_score_card_is_trained(tmp_path, monkeypatch):
     what, store = plan(), ExperimentTrialStore(tmp_path / "trials", tmp_path / "checkpoints")
     wanted = []

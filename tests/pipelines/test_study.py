@@ -11,6 +11,8 @@ from kedro.io import DataCatalog, MemoryDataset
 
 from papergan.config.checked import Study, TrialPlan
 from papergan.config.study import ClaimRecipe, StudyRecipe, trials_of
+from papergan.data.library import ImageLibrary
+from papergan.data.sources import Sources
 from papergan.datasets.checkpoints import CheckpointFolder
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.trial_results import ExperimentTrialStore
@@ -301,12 +303,10 @@ def test_a_result_of_other_images_or_models_than_there_are_now_is_refused(finish
     folders = CheckpointFolder(tmp_path / "work"), ModelLibrary(tmp_path)
     trainer = ExperimentTrainer(shapes(tmp_path), FeatureCache(tmp_path), *folders)
     trainer.check(trial, result)
-    of_a_path = replace(trial, recipe=trial.recipe.model_copy(update={"dataset": str(tmp_path)}))
-    monkeypatch.setattr(ExperimentTrainer, "data_digest", lambda self, trial: result.card.data_digest)
-    trainer.check(of_a_path, result)
-    monkeypatch.setattr(ExperimentTrainer, "data_digest", lambda self, trial: "another")
+    declared = {"synthetic_shapes": {"kind": "synthetic_shapes", "train": 100, "test": 100, "seed": 1}}
+    library = ImageLibrary.declared(declared, Sources(tmp_path), tmp_path)
     with pytest.raises(CheckpointError, match="of other images than there are now.*delete that folder"):
-        trainer.check(of_a_path, result)
+        ExperimentTrainer(library, FeatureCache(tmp_path), *folders).check(trial, result)
     monkeypatch.setattr(training, "digests_of", lambda models: {"teacher": "another"})
     with pytest.raises(CheckpointError, match="of other teacher than"):
         trainer.check(trial, result)

@@ -173,7 +173,7 @@ class Recipe(StrictModel):
         subset: list[object] = [] if self.subset_seed is None else [self.subset_seed]
         subset += [] if self.images is None else [self.images.model_dump()]
         subset += [] if self.classes is None else [f"classes {', '.join(self.classes)}"]
-        subset += [] if self.input is None else [self.input.model_dump()]
+        subset += [] if self.input is None else [absolute_input(self.input)]
         subset += [] if self.validation is None else [f"without the last {self.validation}"]
         subset += [] if self.teacher is None else [f"teacher {self.teacher}"]
         subset += [] if self.fine_tuning is None else [self.fine_tuning.model_dump()]
@@ -203,6 +203,12 @@ INPUT_EXAMPLE = "{kind: downsampled, factor: 4}"
 def absolute_dataset(dataset: str) -> str:
     """The data set, a path made absolute, so that a recipe does not depend on the working directory."""
     return str(Path(dataset).expanduser().absolute()) if is_path(dataset) and "://" not in dataset else dataset
+
+
+def absolute_input(settings: InputSettings) -> dict[str, object]:
+    """The settings of the input as plain values, a path made absolute likewise."""
+    given: dict[str, object] = settings.model_dump()
+    return given | ({"dataset": absolute_dataset(str(given["dataset"]))} if "dataset" in given else {})
 
 
 def _settings_errors(name: str, given: Any) -> list[str]:

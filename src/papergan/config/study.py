@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from papergan.config.experiment import Recipe, absolute_dataset
+from papergan.config.experiment import Recipe, absolute_dataset, absolute_input
 from papergan.config.grid import GridRecipe, Names, Tree
 from papergan.config.papers import PaperKey
 from papergan.config.sweep import SweepSettings
@@ -161,6 +161,7 @@ class ExperimentTrial:
         """
         about = self.recipe.model_dump(mode="json", exclude={"description", "paper", "overrides"})
         about["settings"], about["dataset"] = self.recipe.settings(), absolute_dataset(self.recipe.dataset)
+        about |= {} if self.recipe.input is None else {"input": absolute_input(self.recipe.input)}
         about["training"] = {name: value for name, value in about["training"].items() if name not in EXECUTION_SETTINGS}
         about |= {"pruning": self.pruning} if self.pruning else {}
         return short_digest(about)

@@ -34,13 +34,11 @@ from papergan.config.study import ExperimentTrial, SearchRecipe, StudyRecipe, se
 from papergan.config.tools import ANCHORS, ReproductionsRecipe
 from papergan.config.vector_study import VectorStudyRecipe, VectorSystem
 from papergan.data.allocations import no_more_than_there_is
-from papergan.data.library import ImageLibrary
 from papergan.data.memory import check_memory
 from papergan.errors import PaperganError, RecipeError, did_you_mean
 from papergan.hooks.experiment_checks import find_experiment_errors
 from papergan.hooks.model_checks import check_models
 from papergan.hooks.sweep_checks import check_sweep
-from papergan.inference.model_library import ModelLibrary
 from papergan.messages import quoted
 from papergan.reporting.published_results import published_numbers, published_rows
 from papergan.sound.mel import mel_filters
@@ -67,18 +65,31 @@ def check_study(name: str, catalog: CatalogProtocol) -> Study | Sweep:
                 "results before it; leave out jobs and ray"
             )
         sweep, corners = check_sweep(name, study, _recipes(catalog), catalog.load("image_library"))
-        _check(name, corners, *_libraries(catalog))
+        _check(name, corners, catalog)
         return sweep
     trials = tuple(trials_of(name, study, _recipes(catalog)))
-    _check(name, trials, *_libraries(catalog))
+    _check_checkpoints(name, () if study.workers.none else trials)
+    _check(name, trials, catalog)
     return TrialPlan(name, study, trials)
+
+
+def _check_checkpoints(name: str, trials: Iterable[ExperimentTrial]) -> None:
+    """Raise RecipeError for two trials that share their checkpoints, and so cannot be trained at once."""
+    known: dict[str, ExperimentTrial] = {}
+    for trial in trials:
+        other = known.setdefault(trial.recipe.fingerprint, trial)
+        if other.key != trial.key:
+            raise RecipeError(
+                f"{name}.workers: {quoted(other.name)} and {quoted(trial.name)} differ in their budget or evaluation "
+                "alone and share their checkpoints: leave out jobs and ray, which trains one after the other"
+            )
 
 
 def check_search(name: str, catalog: CatalogProtocol) -> Search:
     """A search's recipe and all candidates, checked as in `check_study`."""
     search = SearchRecipe.parse(name, catalog.load(f"params:{name}"))
     trials = tuple(search_trials(name, search, _recipes(catalog)))
-    _check(name, trials, *_libraries(catalog))
+    _check(name, trials, catalog)
     return TrialPlan(name, search, trials)
 
 
@@ -93,7 +104,7 @@ def check_reproductions(name: str, catalog: CatalogProtocol) -> Reproductions:
     study = StudyRecipe(paper=recipe.paper, seeds=recipe.seeds, grids={name: grid})
     trials = tuple(trials_of(name, study, _recipes(catalog), place="experiments"))
     _check_numbers(catalog)
-    _check(name, () if recipe.finished_only else trials, *_libraries(catalog))
+    _check(name, () if recipe.finished_only else trials, catalog)
     return TrialPlan(name, recipe, trials)
 
 
@@ -237,13 +248,13 @@ def _not_for_vectors(one: VectorSystem) -> Iterator[str]:
         yield f"the generator of system {quoted(one.system)} ends in tanh: leave normalisation at 'range'"
 
 
-def _libraries(catalog: CatalogProtocol) -> tuple[ImageLibrary, ModelLibrary]:
-    return catalog.load("image_library"), catalog.load("model_library")
-
-
-def _check(name: str, trials: Iterable[ExperimentTrial], library: ImageLibrary, models: ModelLibrary) -> None:
-    variants = {trial.recipe.variant: Experiment(f"{name}: {trial.name}", trial.recipe) for trial in trials}
+def _check(name: str, trials: Iterable[ExperimentTrial], catalog: CatalogProtocol) -> None:
+    """Check the trials as experiments, those that differ in their seed alone once."""
+    library = catalog.load("image_library")
+    variants = {
+        one.recipe.model_dump_json(exclude={"seed"}): Experiment(f"{name}: {one.name}", one.recipe) for one in trials
+    }
     errors = [error for variant in variants.values() for error in find_experiment_errors(variant, library, None)]
     if errors:
         raise RecipeError("; ".join(errors))
-    check_models({one.name: one.recipe for one in variants.values()}, library, models)
+    check_models({one.name: one.recipe for one in variants.values()}, library, catalog.load("model_library"))

@@ -136,19 +136,22 @@ RULES = (
 
 
 def _is_of(card: ScoreCard, trial: ExperimentTrial) -> bool:
-    """Whether a card belongs to this trial: same recipe and seed, exactly the whole budget, and the same rules."""
+    """Whether a card belongs to this trial: same recipe and seed, exactly the whole budget, and the same rules.
+
+    A run that diverged belongs to it if it did so within the budget.
+    """
     recipe, steps = trial.recipe, card.steps
     if card.recipe_fingerprint != recipe.fingerprint:
         return False
-    if card.ended_early is not None:
-        return True
     budget, rules = recipe.training, recipe.evaluation.rules(recipe.seed)
     rules = rules.within(rules.num_samples, rules.num_samples)
     wanted = next(
-        total * steps / done
+        total * steps / done if done else 1.0  # diverged at once
         for total, done in ((budget.steps, steps), (budget.images, card.images_seen), (budget.epochs, card.epochs))
         if total is not None
     )
+    if card.ended_early is not None:
+        return steps < wanted + 1.0
     whole = abs(wanted - steps) < 1.0  # budgets in epochs and images are rounded to steps
     return whole and all(getattr(one, rule) == getattr(rules, rule) for one in card.protocols for rule in RULES)
 

@@ -7,7 +7,6 @@ from papergan.config.experiment import Recipe
 from papergan.config.study import ExperimentTrial, TrialResult
 from papergan.data.images import ImageSplits
 from papergan.data.library import ImageLibrary
-from papergan.data.own_declaration import is_path
 from papergan.datasets.checkpoints import CheckpointFolder
 from papergan.datasets.feature_cache import FeatureCache, SharedFeatureCache
 from papergan.errors import CheckpointError
@@ -49,11 +48,11 @@ class ExperimentTrainer:
         return self._of(trial.recipe).training_digest
 
     def check(self, trial: ExperimentTrial, found: TrialResult) -> None:
-        """Raise CheckpointError if images of a path, or a trained model, differ from those of the result."""
+        """Raise CheckpointError if the training images or a trained model differ from those of the result."""
         recipe, card = trial.recipe, found.card
         digests = training.digests_of(training.trained_models(recipe, self.models))
         other = [part for part, digest in digests.items() if card.models.get(part) != digest]
-        if is_path(recipe.dataset) and card.data_digest != self.data_digest(trial):
+        if card.data_digest != self.data_digest(trial):
             other.insert(0, "images")
         if other:
             raise CheckpointError(
