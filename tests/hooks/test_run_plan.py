@@ -92,15 +92,26 @@ def test_the_shorter_run_has_the_settings_of_the_command(plan):
 def test_the_shorter_run_has_the_configuration_of_the_command(plan):
     mine = replace(slower(plan, 2.0), conf_source="my conf.tar.gz")
     assert " run --pipelines mine --conf-source 'my conf.tar.gz' --params " in shorter(mine)
-    few = replace(slower(plan, 60.0), conf_source="conf")
-    assert shorter(few).endswith("kedro run --pipelines mine --env demo --conf-source conf")
+    few = replace(slower(plan, 60.0), name="gan_mnist", conf_source="conf")
+    assert shorter(few).endswith("kedro run --pipelines gan_mnist --env demo --conf-source conf")
 
 
-def test_what_would_see_too_few_steps_is_sent_to_the_demo(plan):
-    assert shorter(slower(plan, 60.0)).endswith("kedro run --pipelines mine --env demo")
+def test_what_would_see_too_few_steps_is_sent_to_the_demo_if_that_has_the_experiment(plan):
+    few = slower(plan, 60.0)
+    assert shorter(replace(few, name="gan_mnist")).endswith("kedro run --pipelines gan_mnist --env demo")
+    assert shorter(few) == ""
+    assert "a look" not in describe(few)
 
 
-@pytest.mark.parametrize(("seconds", "lines"), [(0.01, 1), (3600.0, 2)])
+def test_a_run_that_has_begun_is_offered_no_look_which_would_go_on_with_its_checkpoints(plan, caplog):
+    caplog.set_level(logging.INFO)
+    begun = replace(slower(plan, 100.0), done=100)
+    announce(begun)
+    assert len(caplog.messages) == 1
+    assert "training.steps=" not in describe(begun)
+
+
+@pytest.mark.parametrize(("seconds", "lines"), [(0.01, 1), (2.0, 2), (3600.0, 1)])
 def test_only_a_long_run_is_offered_a_shorter_one(plan, caplog, seconds, lines):
     caplog.set_level(logging.INFO)
     announce(slower(plan, seconds))

@@ -30,6 +30,7 @@ SMALL = {
     "targets": {"ring": {"kind": "ring", "modes": 8, "scale": 2.0, "deviation": 0.02}},
     "claims": [{"claim": "hinge is better", "treatment": ["hinge"], "baseline": ["non_saturating"]}],
 }  # fmt: skip
+(CLAIM,) = SMALL["claims"]
 
 
 def never():
@@ -325,6 +326,8 @@ def test_figures_have_no_panels_of_targets_that_were_not_run(tmp_path):
         ({"only": ["ring/hing"]}, "mode_stress_test.only: no trial 'ring/hing'; did you mean 'ring/hinge'"),
         ({"stepps": 3}, "unknown key 'stepps'; did you mean 'steps'"),
         ({"levels": {"hinge": {"loss": "hinge"}}}, "claims.0: unknown level 'non_saturating'"),
+        ({"claims": [CLAIM | {"grids": ["rnig"]}]}, "claims.0: unknown target 'rnig'; did you mean 'ring'"),
+        ({"claims": [CLAIM | {"baseline": [], "than": "modez"}]}, "claims.*than.*'modes' or 'high_quality'"),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_is_played(changes, said):

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from statistics import fmean
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from papergan import systems
 from papergan.config.papers import PaperKey
@@ -16,6 +16,8 @@ from papergan.config.study import ClaimRecipe
 from papergan.config.trials import TrialRecord
 from papergan.config.workers import WorkerSettings
 from papergan.data.images import ImageSpec
+from papergan.errors import did_you_mean
+from papergan.messages import quoted
 from papergan.metrics.modes import Mixture
 from papergan.validation import Amount, BatchSize, Positive, SampleCount, Seeds, StrictModel, flattened, short_digest
 
@@ -46,6 +48,7 @@ class ModeClaimRecipe(ClaimRecipe):
     """A claim about collapse: each treatment covers more modes than each baseline."""
 
     metrics: Annotated[tuple[Literal["modes", "high_quality"], ...], Field(min_length=1, strict=False)] = (MODES,)
+    than: Literal["modes", "high_quality"] | None = None
 
 
 class ModeStressRecipe(StrictModel):
@@ -75,6 +78,18 @@ class ModeStressRecipe(StrictModel):
     targets: Annotated[dict[str, TargetRecipe], Field(min_length=1)]
     levels: Annotated[dict[str, dict[str, Any]], Field(min_length=1)]
     claims: Annotated[tuple[ModeClaimRecipe, ...], Field(strict=False)] = ()
+
+    @model_validator(mode="after")
+    def _claims_can_be_found(self) -> Self:
+        for place, claim in enumerate(self.claims):
+            for what, given, known in (
+                ("level", (*claim.treatment, *claim.baseline), {*self.levels}),
+                ("target", claim.grids or (), {*self.targets}),
+            ):
+                for one in given:
+                    if one not in known:
+                        raise ValueError(f"claims.{place}: unknown {what} {quoted(one)}{did_you_mean(one, known)}")
+        return self
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,15 @@ def environments_with(name: str) -> list[str]:
     folders = sorted(path.name for path in _in_use.conf.iterdir() if path.is_dir() and path.name != "base")
     found = {folder: own_entries(Configuration(_in_use.conf, folder), set(TOOL_PARAMETERS)) for folder in folders}
     return [folder for folder, own in found.items() if name in {*own.experiments, *own.studies}]
+
+
+def in_demo(name: str) -> bool:
+    """Whether conf/demo has smaller settings for an experiment of the configuration in use."""
+    files = (
+        (_in_use.conf / "demo").glob("parameters*/*.yml"),
+        (_in_use.conf / "demo").glob("parameters_experiments.yml"),
+    )
+    return any(name in read_entries(path, "experiments to settings") for path in chain(*files))
 
 
 def use(conf: Path | None = None, environment: str | None = None) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -76,15 +76,15 @@ def preflight(pipeline: Pipeline, catalog: CatalogProtocol, *, files: bool = Tru
     ingested = [one for one in checked if f"{one.name}.raw_images" in pipeline.datasets()]
     locate_files(
         {f"{one.name}.dataset": (library, one.recipe) for one in ingested},
-        {f"{one.name}.evaluation": one.recipe.evaluation for one in checked},
+        [(f"{one.name}.evaluation", one.recipe.evaluation) for one in checked],
     )
     return checked
 
 
 def locate_files(
-    datasets: Mapping[str, tuple[ImageLibrary, Recipe]], extractors: Mapping[str, ExtractorSettings]
+    datasets: Mapping[str, tuple[ImageLibrary, Recipe]], extractors: Iterable[tuple[str, ExtractorSettings]]
 ) -> None:
-    """Locate data sets and weights, each by its place in a recipe; download those that may be downloaded.
+    """Locate data sets and weights, each with its place in a recipe; download those that may be downloaded.
 
     Raises DataError or EvaluationError with everything that is missing in one message.
     """
@@ -94,7 +94,7 @@ def locate_files(
             library.locate(recipe.dataset)
         except DataError as error:
             missing.setdefault(str(error), DataError(f"{where}: {error}"))
-    for where, settings in extractors.items():
+    for where, settings in extractors:
         try:
             locate_weights(where, settings)
         except EvaluationError as error:
@@ -133,7 +133,8 @@ def find_experiment_errors(
         return
     if available is not None and available < (largest := max(recipe.training.sizes.all)):
         yield f"{name}.training.batch_size: {available} images cannot fill a batch of {largest}"
-    yield from collect_error(f"{name}.evaluation", partial(recipe.evaluation.check_places, available or 0))
+    known = 0 if recipe.classes else available or 0  # the images of some classes are not counted yet
+    yield from collect_error(f"{name}.evaluation", partial(recipe.evaluation.check_places, known))
     training, left = recipe.training, (available or 0) % recipe.training.batch_size
     if not training.drop_last and left % training.devices:
         yield (

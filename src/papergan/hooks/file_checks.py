@@ -20,12 +20,12 @@ def locate_files_of(name: str, checked: Any, catalog: CatalogProtocol) -> None:
 
     checked: what its check returned. Raises DataError or EvaluationError with all that is missing in one message.
     """
-    recipes = {recipe.variant: recipe for recipe in _recipes(checked)}.values()
+    recipes = {recipe.model_dump_json(exclude={"seed"}): recipe for recipe in _recipes(checked)}.values()
     if recipes:
         library = catalog.load("image_library")
         locate_files(
             {f"{name}: {recipe.dataset}": (library, recipe) for recipe in recipes},
-            {f"{name}.common.evaluation": recipe.evaluation for recipe in recipes},
+            [(f"{name}.common.evaluation", recipe.evaluation) for recipe in recipes],
         )
     elif isinstance(settings := getattr(checked, "recipe", None), ExtractorSettings):
         locate_weights(name, settings)

@@ -13,6 +13,7 @@ from torch import nn
 from papergan import systems
 from papergan.config.checked import Experiment
 from papergan.config.experiment import Recipe
+from papergan.config.registry import in_demo
 from papergan.data.images import ImageSpec
 from papergan.data.library import ImageLibrary
 from papergan.data.own_declaration import is_path
@@ -163,17 +164,22 @@ def announce(plan: RunPlan) -> None:
         "%s: %d steps%s: about %s on this machine (%s)",
         plan.name, plan.left, after, duration(plan.seconds), plan.device,
     )  # fmt: skip
-    if plan.seconds > LONG:
-        logger.info("For a look %s", shorter(plan))
+    if plan.seconds > LONG and (look := shorter(plan)):
+        logger.info("For a look %s", look)
 
 
 def shorter(plan: RunPlan) -> str:
-    """A command that trains for some minutes, and how long it takes.
+    """A command that trains for some minutes, and how long it takes; "" if there is none.
 
     The same recipe with a smaller budget; where that would be too few steps to see anything, the one of `--env demo`.
+    None for a run that has begun: the command would go on with its checkpoints, and drop its evaluations.
     """
+    if plan.done:
+        return ""
     steps = min(plan.left, int(LOOK / plan.cost.seconds))
     if steps < STEPS_OF_A_LOOK:
+        if not in_demo(plan.name):
+            return ""
         return f"of some minutes, smaller in everything: {command([plan.name], 'demo', plan.conf_source)}"
     epochs, rules = plan.epochs_of(steps), plan.recipe.evaluation
     samples, final = min(1000, rules.num_samples), min(2000, rules.final_num_samples)
@@ -233,7 +239,8 @@ def _facts(plan: RunPlan) -> Iterator[tuple[str, str]]:
     disk = (training.keep_checkpoints + 2) * checkpoint_bytes(plan.game)
     yield "disk", f"{disk / GIGA:.2f} GiB for {training.keep_checkpoints} checkpoints and the results"
     yield "weights", _weights(recipe)
-    yield "a look", shorter(plan)
+    if look := shorter(plan):
+        yield "a look", look
 
 
 def _weights(recipe: Recipe) -> str:

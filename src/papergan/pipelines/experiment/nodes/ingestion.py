@@ -7,6 +7,7 @@ from papergan.data.images import ImageSplits
 from papergan.data.library import ImageLibrary
 from papergan.data.preparation import prepare
 from papergan.data.translation import Domain, Pairs, with_inputs
+from papergan.errors import EvaluationError
 
 
 def ingest(image_library: ImageLibrary, experiment: Experiment) -> ImageSplits:
@@ -23,6 +24,7 @@ def normalise(raw_images: ImageSplits, experiment: Experiment, image_library: Im
 
     tahvili2025, section IV: resized to 32x32, scaled to [-1, 1]. The scaling is done batch by batch on the device
     (`papergan.image_range.to_model_range`), since bytes take a quarter of the memory and lose nothing.
+    Raises EvaluationError if the recipe's `nas_samples` are too few for these images.
     """
     recipe = experiment.recipe
 
@@ -33,6 +35,10 @@ def normalise(raw_images: ImageSplits, experiment: Experiment, image_library: Im
         )  # fmt: skip
 
     images = prepared(raw_images)
+    try:
+        recipe.evaluation.check_places(len(images.train))
+    except EvaluationError as error:
+        raise EvaluationError(f"{experiment.name}.evaluation: {error}") from error
     if recipe.input is None:
         return images
 
