@@ -178,9 +178,8 @@ def shorter(plan: RunPlan) -> str:
         return ""
     steps = min(plan.left, int(LOOK / plan.cost.seconds))
     if steps < STEPS_OF_A_LOOK:
-        if not in_demo(plan.name):
-            return ""
-        return f"of some minutes, smaller in everything: {command([plan.name], 'demo', plan.conf_source)}"
+        demo = f"of some minutes, smaller in everything: {command([plan.name], 'demo', plan.conf_source)}"
+        return demo if in_demo(plan.name) else ""
     epochs, rules = plan.epochs_of(steps), plan.recipe.evaluation
     samples, final = min(1000, rules.num_samples), min(2000, rules.final_num_samples)
     changes: dict[str, object] = {"dataset": plan.recipe.dataset} if is_path(plan.recipe.dataset) else {}
