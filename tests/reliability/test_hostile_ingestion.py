@@ -12,6 +12,7 @@ from helpers.formats import declared_parquet
 from helpers.hostile import WARNINGS, forged_png, refused
 from helpers.parquet_files import CLASSES, pixels, png, pngs, write
 from papergan.config.checked import Experiment
+from papergan.config.evaluation import EvaluationSettings
 from papergan.data.declarations import parse_declarations
 from papergan.data.download import download
 from papergan.datasets.image_library import ImageLibraryDataset
@@ -22,6 +23,7 @@ from papergan.pipelines.experiment import create_pipeline
 pytestmark = WARNINGS
 
 RECIPE = {
+    "evaluation": EvaluationSettings(),
     "classes": None,
     "input": None,
     "dataset": "toy",

@@ -9,7 +9,9 @@ import pytest
 import yaml
 
 from helpers.project_run import PROJECT
+from papergan.config.mode_stress import ModeStressRecipe, trials_of
 from papergan.datasets.scores import ScoreCardDataset
+from papergan.datasets.trial_results import ModeTrialStore
 from papergan.errors import EvaluationError
 from papergan.reporting.published_results import PublishedNumber, published_numbers
 from papergan.reporting.reproductions import (
@@ -20,7 +22,7 @@ from papergan.reporting.reproductions import (
     run_table,
     summary,
 )
-from papergan.studies.measures import run_of_card
+from papergan.studies.measures import run_of_card, run_of_points
 
 
 def number(**changes):
@@ -131,6 +133,12 @@ def test_the_committed_table_is_made_of_the_committed_score_cards():
     runs: dict[str, list[MeasuredRun]] = {}
     for card in cards:
         runs.setdefault(card.experiment, []).append(run_of_card(card))
+    tools = yaml.safe_load((PROJECT / "conf/base/parameters_tools.yml").read_text())
+    store = ModeTrialStore(folder / "points", folder / "points")
+    for trial in trials_of(ModeStressRecipe.parse("pacgan_points", tools["pacgan_points"])):
+        if (result := store.find(trial.key)) is not None:
+            runs.setdefault(f"pacgan_points/{trial.name}", []).append(run_of_points(trial.seed, result))
+    assert sum(name.startswith("pacgan_points/") for name in runs) == len([*folder.glob("points/*.json")]) > 0
     trained = [one for one in reproductions(numbers, runs) if one.runs]
     assert trained
     table = (folder / "table.md").read_text().splitlines()
