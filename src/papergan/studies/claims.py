@@ -124,10 +124,7 @@ def _published_change(metric: str, one: AnyGroup, other: AnyGroup, published: Se
 
 
 def _published_value(metric: str, group: AnyGroup, published: Sequence[PublishedRow]) -> float | None:
-    if not isinstance(group, ExperimentGroup) or not group.trial.as_published:
-        return None
-    trial = group.trial
-    rows = [row for row in published if trial.experiment in row.experiments and row.is_of(trial.recipe.dataset_name)]
+    rows = group.attempts_at(published) if isinstance(group, ExperimentGroup) else []
     return next((row.value for row in reversed(rows) if row.metric == PUBLISHED.get(metric)), None)
 
 

@@ -14,6 +14,7 @@ from papergan.config.trials import GroupedTrial, TrialRecord
 from papergan.evaluation.protocol import Protocol
 from papergan.metrics.registry import METRICS
 from papergan.reporting.column_headers import column_headers
+from papergan.reporting.published_results import PublishedRow
 from papergan.reporting.seed_groups import Measured, SeedGroup, kind_of_card, mean_over
 from papergan.studies.measures import OF_TRAINING, is_intermediate_layer
 from papergan.studies.runner import ResultStore
@@ -135,6 +136,14 @@ class ExperimentGroup(TrialGroup[ExperimentTrial, TrialResult]):
         others = [str(seed) for seed, one in self.done if ended_early(one) is None and seed not in counted]
         rules = f"scored by other rules or networks, not counted: seeds {', '.join(others)}" if others else ""
         return "; ".join(filter(None, [super().flags, rules]))
+
+    def named_by(self, published: Sequence[PublishedRow]) -> list[PublishedRow]:
+        """The published numbers that name its experiment; none if a level changes that."""
+        return [row for row in published if self.trial.as_published and self.trial.experiment in row.experiments]
+
+    def attempts_at(self, published: Sequence[PublishedRow]) -> list[PublishedRow]:
+        """The published numbers that it is an attempt at: those that name it, on the paper's data set."""
+        return [row for row in self.named_by(published) if row.is_of(self.trial.recipe.dataset_name)]
 
     def scored(self, metric: str) -> Iterator[tuple[Protocol, Measured]]:
         """A metric by each extractor, once if it needs none; for each translation direction. metric: without prefix."""

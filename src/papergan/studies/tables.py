@@ -86,13 +86,13 @@ def summary(groups: Sequence[ExperimentGroup], published: Sequence[PublishedRow]
         line["checkerboard"] = with_deviation(group.over(checkerboard_of_samples))
         line["flags"] = group.flags
         if published:
-            line["note"] = "; ".join(row.remark for row in _stands_for(group, published) if row.remark)
+            line["note"] = "; ".join(row.remark for row in group.attempts_at(published) if row.remark)
     return pd.DataFrame([*lines, *_baseline_lines(groups)])
 
 
 def _head(group: ExperimentGroup, published: Sequence[PublishedRow]) -> dict[str, Any]:
-    stands_for, named = _stands_for(group, published), _named(group, published)
-    name = "; ".join(row.row for row in stands_for) or (OTHER_DATA if named else "")
+    stands_for = group.attempts_at(published)
+    name = "; ".join(row.row for row in stands_for) or (OTHER_DATA if group.named_by(published) else "")
     line: dict[str, Any] = {"row": name} if published else {}
     line |= {"experiment": group.trial.experiment, **group.trial.levels}
     line["seeds"] = ", ".join(str(card.seed) for card in group.seeds.finished)
@@ -116,15 +116,6 @@ def _baseline_lines(groups: Sequence[ExperimentGroup]) -> Iterator[dict[str, Any
         }
         back = ", b to a" if any(protocol.direction for protocol in row.protocols) else ""
         yield {"experiment": f"{row.name}{back}"} | {label: text(value) for label, value in values.items()}
-
-
-def _stands_for(group: ExperimentGroup, published: Sequence[PublishedRow]) -> list[PublishedRow]:
-    """Published numbers that the group is an attempt at, on the paper's data set."""
-    return [row for row in _named(group, published) if row.is_of(group.trial.recipe.dataset_name)]
-
-
-def _named(group: ExperimentGroup, published: Sequence[PublishedRow]) -> list[PublishedRow]:
-    return [row for row in published if group.trial.as_published and group.trial.experiment in row.experiments]
 
 
 def _best(group: ExperimentGroup, metric: str, prefix: str) -> str:
