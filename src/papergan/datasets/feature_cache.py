@@ -46,9 +46,7 @@ class FeatureCache:
             write_whole(path, content)
             return made
         # Another machine was first. Its numbers may differ in their last bits; all trials use the same ones.
-        self.remote.fetch(path)
-        kept = _read(path, f"{kind}: made")
-        return made if kept is None else kept
+        return self._fetched(self.remote, path, kind, made) or made
 
     def _kept(self, path: Path, kind: str) -> Weights | None:
         """The result stored in the folder, else its copy. If they differ, the copy counts, which all machines use.
