@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -122,11 +121,9 @@ def environments_with(name: str) -> list[str]:
 
 def in_demo(name: str) -> bool:
     """Whether conf/demo has smaller settings for an experiment of the configuration in use."""
-    files = (
-        (_in_use.conf / "demo").glob("parameters*/*.yml"),
-        (_in_use.conf / "demo").glob("parameters_experiments.yml"),
-    )
-    return any(name in read_entries(path, "experiments to settings") for path in chain(*files))
+    demo = _in_use.conf / "demo"
+    files = [*demo.glob("parameters/*.yml"), *demo.glob("parameters_experiments.yml")]
+    return any(name in read_entries(path, "experiments to settings") for path in files)
 
 
 def use(conf: Path | None = None, environment: str | None = None) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from kedro.io import CatalogProtocol
@@ -20,18 +19,18 @@ def locate_files_of(name: str, checked: Any, catalog: CatalogProtocol) -> None:
 
     checked: what its check returned. Raises DataError or EvaluationError with all that is missing in one message.
     """
-    recipes = {recipe.model_dump_json(exclude={"seed"}): recipe for recipe in _recipes(checked)}.values()
-    if recipes:
+    if recipes := _recipes(checked):
+        evaluations = {recipe.evaluation.model_dump_json(): recipe.evaluation for recipe in recipes}.values()
         library = catalog.load("image_library")
         locate_files(
             {f"{name}: {recipe.dataset}": (library, recipe) for recipe in recipes},
-            [(f"{name}.common.evaluation", recipe.evaluation) for recipe in recipes],
+            [(f"{name}.common.evaluation", evaluation) for evaluation in evaluations],
         )
     elif isinstance(settings := getattr(checked, "recipe", None), ExtractorSettings):
         locate_weights(name, settings)
 
 
-def _recipes(checked: Any) -> Iterable[Recipe]:
+def _recipes(checked: Any) -> list[Recipe]:
     """The recipes that will be trained."""
     if isinstance(checked, Sweep):
         return [checked.base]
