@@ -250,25 +250,21 @@ def test_a_classifier_that_could_not_be_sent_is_not_used_by_one_machine_alone(ma
     assert [one.tensors["value"].item() for one in used] == [2.0, 2.0]
 
 
-def test_a_classifier_from_before_there_was_a_copy_is_that_of_all_machines(machines):
-    values = [Weights({"value": torch.tensor([number])}) for number in (1.0, 2.0)]
-    before = FeatureCache(machines.first.root / "rulers")
-    before.get_or_compute("classifier", {}, lambda: values[0])
-    caches = [FeatureCache(copy.root / "rulers", copy) for copy in (machines.first, machines.second)]
-    used = [cache.get_or_compute("classifier", {}, lambda: values[1]).tensors["value"].item() for cache in caches]
-    assert used == [1.0, 1.0]
+def used_by(caches, number: float) -> list[float]:
+    """The classifier of each cache in turn; one that has to be made is this number."""
+    made = Weights({"value": torch.tensor([number])})
+    return [one.get_or_compute("classifier", {}, lambda: made).tensors["value"].item() for one in caches]
 
 
-def test_where_two_machines_have_one_the_copy_counts_and_is_looked_up_once(machines, monkeypatch):
-    values = [Weights({"value": torch.tensor([number])}) for number in (1.0, 2.0)]
-    before = FeatureCache(machines.first.root / "rulers")
-    before.get_or_compute("classifier", {}, lambda: values[0])
-    caches = [FeatureCache(copy.root / "rulers", copy) for copy in (machines.second, machines.first)]
-    used = [cache.get_or_compute("classifier", {}, lambda: values[1]).tensors["value"].item() for cache in caches]
-    assert used == [2.0, 2.0]
+@pytest.mark.parametrize(("order", "value"), [(("first", "second"), 1.0), (("second", "first"), 2.0)])
+def test_a_classifier_from_before_there_was_a_copy_is_that_of_all_machines_unless_there_is_one(
+    machines, monkeypatch, order, value
+):
+    used_by([FeatureCache(machines.first.root / "rulers")], 1.0)
+    caches = [FeatureCache(copy.root / "rulers", copy) for copy in (getattr(machines, one) for one in order)]
+    assert used_by(caches, 2.0) == [value, value]
     monkeypatch.setattr(RemoteCopy, "_storage", lambda *_: pytest.fail("asked again"))
-    used = [cache.get_or_compute("classifier", {}, lambda: values[0]).tensors["value"].item() for cache in caches]
-    assert used == [2.0, 2.0]
+    assert used_by(caches, 3.0) == [value, value]
 
 
 def test_a_damaged_copy_does_not_replace_what_is_here(machines):
