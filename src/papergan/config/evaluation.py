@@ -86,7 +86,9 @@ class EvaluationSettings(MetricSettings):
     this many with the settings of domain_classifier, which takes as long as training that one) and nas_samples (one is
     trained likewise on this many in addition to the real training images; nas_share: their share of all images that it
     sees). parzen_validation: number of first images of the recipe's `validation` by which the bandwidth of the Parzen
-    window is chosen; 0 = held-out images, see `EvaluationRules`.
+    window is chosen; 0 = held-out images, see `EvaluationRules`. parzen_while_training: whether the likelihood is
+    measured during training too; the generator under which the validation images are likeliest is then scored at the
+    end, like those of the lowest FID and the highest IS.
     """
 
     reference: Split = "train"
@@ -103,17 +105,26 @@ class EvaluationSettings(MetricSettings):
     nas_samples: Annotated[SampleCount, Field(ge=0)] = 0
     nas_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
     parzen_validation: Annotated[SampleCount, Field(ge=0)] = 0
+    parzen_while_training: bool = False
 
     @model_serializer(mode="wrap")
     def _without_what_is_off(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out the settings of a score that is off, so that keys of results from before it existed stay."""
         dumped: dict[str, Any] = serialise(self)
-        return dumped if self.nas_samples else {key: value for key, value in dumped.items() if key[:4] != "nas_"}
+        off = set() if self.parzen_while_training else {"parzen_while_training"}
+        off |= set() if self.nas_samples else {key for key in dumped if key.startswith("nas_")}
+        return {key: value for key, value in dumped.items() if key not in off}
 
     @model_validator(mode="after")
     def _enough_samples(self) -> EvaluationSettings:
         if min(self.num_samples, self.final_num_samples) < self.splits:
             raise ValueError(f"{self.splits} splits need at least as many samples")
+        return self
+
+    @model_validator(mode="after")
+    def _likelihood_has_images(self) -> EvaluationSettings:
+        if self.parzen_while_training and not (self.parzen_samples and self.parzen_validation):
+            raise ValueError("parzen_while_training needs parzen_samples, and parzen_validation to choose by; set both")
         return self
 
     def rules(self, seed: int) -> EvaluationRules:
@@ -136,9 +147,13 @@ class EvaluationSettings(MetricSettings):
             )
 
     def rules_while_training(self, seed: int) -> EvaluationRules:
-        """The rules of every evaluation before the final one: fewer samples, and no expensive metrics."""
-        fewer = replace(self.rules(seed), num_samples=self.num_samples)
-        fewer = replace(fewer, memorisation_samples=0, path_samples=0, parzen_samples=0, bootstrap=0)
+        """The rules of every evaluation before the final one: fewer samples, and no expensive metrics.
+
+        Only the likelihood is measured where the settings say so.
+        """
+        parzen_samples = self.parzen_samples if self.parzen_while_training else 0
+        fewer = replace(self.rules(seed), num_samples=self.num_samples, parzen_samples=parzen_samples)
+        fewer = replace(fewer, memorisation_samples=0, path_samples=0, bootstrap=0)
         fewer = replace(fewer, class_samples=0, cas_samples=0, cas_epochs=0, cas_width=0, cas_flip=False)
         return replace(fewer, nas_samples=0, nas_share=0.0, nas_epochs=0, nas_width=0, nas_flip=False)
 

@@ -92,5 +92,8 @@ def _parzen(
     pixels: Tensor, chosen_by: Tensor, test: Tensor, rules: EvaluationRules, device: torch.device | str
 ) -> dict[str, float]:
     samples, chosen_by, test = (pixel_vectors(part.to(device)) for part in (pixels, chosen_by, test))
-    mean, error, bandwidth = parzen_score(samples, chosen_by, test, rules.parzen_bandwidths)
-    return {"parzen_ll_historical": mean, "parzen_ll_historical_std": error, "parzen_bandwidth": bandwidth}
+    score = parzen_score(samples, chosen_by, test, rules.parzen_bandwidths)
+    return {
+        "parzen_ll_historical": score.mean, "parzen_ll_historical_std": score.error,
+        "parzen_bandwidth": score.bandwidth, "parzen_ll_validation": score.validation,
+    }  # fmt: skip

@@ -57,7 +57,8 @@ class ScoreCard(Document):
     """The scores of one run. dataset: the name of its image set. diverged: None, or what happened and at which step.
     pruned: None, or at which evaluation the sweep that this trial belongs to ended it.
 
-    final: metrics at the end of training, empty if there are none. best_fid, best_is: see BestScore.
+    final: metrics at the end of training, empty if there are none. best_fid, best_is, best_likelihood:
+    see BestScore; the likelihood is that of validation images under a Parzen window, if measured during training.
     generator_digest: `Weights.digest` of the generator that `final` describes; None if a run diverged before it had
     one.
     variant: the recipe without its seed, `Recipe.variant`. real_rows: real images scored by the same rules.
@@ -93,6 +94,7 @@ class ScoreCard(Document):
     final: dict[str, float]
     best_fid: BestScore | None
     best_is: BestScore | None
+    best_likelihood: BestScore | None = None
     real_rows: tuple[RealRow, ...]
     notes: tuple[str, ...]
 
@@ -120,8 +122,8 @@ class ScoreCard(Document):
 
     @property
     def best(self) -> dict[str, BestScore]:
-        """The best points of the run by criterion, "fid" and "is", without criteria that were not measured."""
-        found = {"fid": self.best_fid, "is": self.best_is}
+        """The best points of the run by criterion: "fid", "is", "likelihood", without those that were not measured."""
+        found = {"fid": self.best_fid, "is": self.best_is, "likelihood": self.best_likelihood}
         return {which: moment for which, moment in found.items() if moment is not None}
 
     @model_validator(mode="after")

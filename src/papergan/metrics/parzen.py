@@ -40,10 +40,16 @@ def choose_bandwidth(samples: Array, validation: Array, candidates: Sequence[flo
     The default candidates are for values in 0..1. Raises EvaluationError as `parzen_log_likelihood` does.
     Source: Goodfellow et al. 2014, arXiv:1406.2661, section 5.
     """
+    return _likeliest(samples, validation, candidates)[0]
+
+
+def _likeliest(samples: Array, validation: Array, candidates: Sequence[float]) -> tuple[float, float]:
+    """The bandwidth that `choose_bandwidth` describes, and the mean log density of the validation points under it."""
     if not candidates:
         raise EvaluationError("choosing a bandwidth needs at least one candidate")
     means = _log_densities(samples, validation, candidates).mean(dim=1)
-    return float(candidates[int(means.argmax())])
+    best = int(means.argmax())
+    return float(candidates[best]), float(means[best])
 
 
 def _log_densities(samples: Array, points: Array, bandwidths: Sequence[float]) -> Tensor:
@@ -80,11 +86,15 @@ ROWS_AT_ONCE = 1000  # against 10000 centroids, one block of distances takes 40 
 
 
 class ParzenScore(NamedTuple):
-    """The mean log-likelihood in nats, its standard error, and the bandwidth of the window."""
+    """The mean log-likelihood in nats, its standard error, and the bandwidth of the window.
+
+    validation: the mean log-likelihood of the points by which the bandwidth was chosen.
+    """
 
     mean: float
     error: float
     bandwidth: float
+    validation: float
 
 
 def parzen_anchors(
@@ -118,8 +128,8 @@ def parzen_score(samples: Array, validation: Array, test: Array, bandwidths: Seq
 
     Raises EvaluationError as `parzen_log_likelihood` does.
     """
-    bandwidth = choose_bandwidth(samples, validation, bandwidths)
-    return ParzenScore(*parzen_log_likelihood(samples, test, bandwidth), bandwidth)
+    bandwidth, likelihood = _likeliest(samples, validation, bandwidths)
+    return ParzenScore(*parzen_log_likelihood(samples, test, bandwidth), bandwidth, likelihood)
 
 
 def k_means(points: Tensor, centroids: Tensor, iterations: int) -> Tensor:

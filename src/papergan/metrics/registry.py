@@ -134,7 +134,7 @@ _ALL = (
 )  # fmt: skip
 METRICS = {metric.name: metric for metric in _ALL}
 AUXILIARY_METRICS = (  # no columns of their own
-    "num_samples", "fid_floor", "fid_at_floor_count", "kid_std", "parzen_bandwidth",
+    "num_samples", "fid_floor", "fid_at_floor_count", "kid_std", "parzen_bandwidth", "parzen_ll_validation",
     *(m.deviation for m in _ALL if m.deviation),
 )  # fmt: skip
 FLOOR = Metric("fid_floor", "Frechet distance of held-out images", "real", "", "", (*HELD_OUT, "floor_count"))

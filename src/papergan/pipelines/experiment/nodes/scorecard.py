@@ -31,7 +31,7 @@ def card(
     """The score card of an experiment. trained: metadata of the trained game, with the commit, device, hardware and
     versions of the training. sampling_seconds: of one image.
 
-    best: by criterion, "best_fid" and "best_is".
+    best: by criterion, "best_fid", "best_is" and "best_likelihood".
 
     generator_digest: of the generator that was scored; None where the run ended early. remarks: notes on the scores,
     placed after the settings that differ from the system's defaults.
@@ -61,6 +61,7 @@ def card(
         final=dict(final or {}),
         best_fid=best.get("best_fid"),
         best_is=best.get("best_is"),
+        best_likelihood=best.get("best_likelihood"),
         real_rows=tuple(real_rows),
         notes=(*non_default_settings(recipe), *remarks),
     )

@@ -178,6 +178,7 @@ def train_settings_of(
         keep={
             "best_fid": Criterion(f"{prefix}fid", lower_is_better=True),
             "best_is": Criterion(f"{prefix}is_mean", lower_is_better=False),
+            "best_likelihood": Criterion("parzen_ll_validation", lower_is_better=False),
         },
     )
 
