@@ -40,6 +40,14 @@ def test_defaults_of_the_system_are_part_of_the_settings():
         ({"evaluation": {"inception": False, "domain": False}}, "nothing would be measured"),
         ({"evaluation": {"num_samples": 3}}, "hybrid_cifar10.evaluation.num_samples"),
         ({"evaluation": {"parzen_validation": 9}}, "parzen_validation wants 9 images of validation, which has 0"),
+        (
+            {"evaluation": {"parzen_while_training": True, "parzen_samples": 9}},
+            "parzen_while_training needs parzen_samples, and parzen_validation to choose by",
+        ),
+        (
+            {"evaluation": {"parzen_while_training": True, "parzen_validation": 9}, "validation": 9},
+            "parzen_while_training needs parzen_samples, and parzen_validation to choose by",
+        ),
         ({"evaluation": {"parzen_bandwidths": [0.0]}}, "hybrid_cifar10.evaluation.parzen_bandwidths"),
         ({"evaluation": {"nas_samples": 9}}, "evaluation.nas_samples: .* system 'hybrid' is asked for none here"),
         ({"evaluation": {"nas_share": 1.0}}, "hybrid_cifar10.evaluation.nas_share"),

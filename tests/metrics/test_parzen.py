@@ -92,6 +92,14 @@ def test_centroids_beat_real_data_which_is_why_it_is_historical() -> None:
     assert scores[0] > scores[1] + 5
 
 
+def test_a_score_has_the_likelihood_of_the_points_by_which_its_bandwidth_was_chosen() -> None:
+    samples, validation, test = random(300, 2), random(200, 2, seed=1), random(100, 2, seed=2)
+    score = parzen.parzen_score(samples, validation, test, parzen.BANDWIDTHS)
+    assert score[:2] == parzen_log_likelihood(samples, test, score.bandwidth)
+    likelihoods = [parzen_log_likelihood(samples, validation, h)[0] for h in parzen.BANDWIDTHS]
+    assert score.validation == pytest.approx(max(likelihoods))
+
+
 def test_what_cannot_be_estimated_is_refused() -> None:
     for samples, test in ((torch.zeros(0, 2), torch.zeros(3, 2)), (torch.zeros(3, 2), torch.zeros(0, 2))):
         with pytest.raises(EvaluationError, match=r"samples \[N, D\]"):

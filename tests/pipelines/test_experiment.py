@@ -173,6 +173,17 @@ def test_the_card_has_every_metric_and_its_protocol(finished):
     assert card.best_fid.metrics["domain_copy_rate"] >= 0  # the best generator is scored by the same rules
 
 
+def test_the_generator_of_the_likeliest_validation_images_is_scored_if_the_likelihood_is_measured(tmp_path):
+    likelihood = {"parzen_samples": 50, "parzen_validation": 20, "parzen_while_training": True}
+    catalog, listener = run(tmp_path, "scores", validation=30, evaluation=GIVEN["evaluation"] | likelihood)
+    rows = [row for row in listener.rows if "parzen_ll_validation" in row]
+    best = max(rows, key=lambda row: row["parzen_ll_validation"])
+    card = catalog.load(f"{NAME}.scores")
+    assert len(rows) == 2
+    assert card.best_likelihood.step == best["step"]
+    assert card.best_likelihood.metrics["parzen_ll_historical"] == pytest.approx(best["parzen_ll_historical"])
+
+
 def test_every_picture_is_drawn(finished):
     catalog, _ = finished
     frames = catalog.load(f"{NAME}.frames")

@@ -26,5 +26,14 @@ def test_the_loss_of_points_is_the_sum_of_the_discriminators_terms():
 
 def test_a_card_is_a_run_in_minutes_and_has_no_values_if_it_ended_early():
     run = run_of_card(ScoreCard.read("one", card(training_seconds=90.0)))
-    assert (run.minutes, run.values["fid"], run.errors) == (1.5, 30.0, {"is_mean": 0.1})
+    assert (run.minutes, run.values["fid"], run.errors["is_mean"]) == (1.5, 30.0, 0.1)
     assert run_of_card(ScoreCard.read("one", card(diverged="diverged at step 3"))).values == {}
+
+
+def test_the_scores_of_the_best_generators_of_a_card_are_values_of_its_run():
+    likeliest = {"epoch": 5, "step": 50, "parzen_ll_historical": 7.0, "parzen_ll_historical_std": 0.25}
+    run = run_of_card(ScoreCard.read("one", card(best_likelihood=likeliest)))
+    assert run.values["best_likelihood.parzen_ll_historical"] == 7.0
+    assert run.errors["best_likelihood.parzen_ll_historical"] == 0.25
+    assert run.values["best_fid.fid"] == 25.0
+    assert "parzen_ll_historical" not in run.values

@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from papergan.game.ema import EMA
 from papergan.game.following import begin_at_weights, following_in
 from papergan.game.memory_format import to_channels_last
-from papergan.game.optimisers import follow_weights, load_state
+from papergan.game.optimisers import follow_weights, load_state, scheduled_numbers
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Controller, Progress, Schedule
 from papergan.game.state_check import check_fit, check_optimiser
 from papergan.game.term_names import term_names
+from papergan.game.updates import Updates, check_simultaneous
 
 if TYPE_CHECKING:
     from papergan.game.discriminator_input import DiscriminatorInput, RealSource
@@ -135,6 +136,7 @@ class Game:
     that encodes real images, by a method `encode`: images [B, C, S, S] -> EncoderOutput; or None. start_from: sets
     initial weights that depend on the training images, uint8 [N, C, S, S]; None if none do.
     reals: replaces the showcase's real images of the batch for all terms; None = the images of the batch.
+    updates: see `Updates`.
     Raises ValueError if a player, a turn or the showcase names something that does not exist.
     """
 
@@ -148,12 +150,15 @@ class Game:
     encoder: str | None = None
     start_from: Callable[[Tensor], None] | None = None
     reals: RealSource | None = None
+    updates: Updates = "alternating"
 
     def __post_init__(self) -> None:
         parts = dict(self.networks.named_modules())
         for name, player in self.players.items():
             _known(f"player {name!r} trains", player.networks, parts, self.networks)
         _known("turns are taken by", [turn.player for turn in self.turns], self.players)
+        if self.updates == "simultaneous":
+            check_simultaneous(self.turns)
         _known("what is exported comes from", [self.showcase.generator, self.showcase.source], self.networks)
         _known("images are encoded by", [self.encoder] if self.encoder else [], self.networks)
         self.networks.requires_grad_(False)
@@ -162,7 +167,7 @@ class Game:
             for name, player in self.players.items()
         }
         for name, player in self.players.items():
-            numbers = _numbers_of(self.optimisers[name])
+            numbers = scheduled_numbers(self.optimisers[name])
             _known(f"player {name!r} has schedules of", player.schedules, numbers)
         self._following = following_in(self.networks)
         begin_at_weights(self.controllers)
@@ -246,13 +251,6 @@ class Game:
             controller.load_state_dict(state["controllers"][name])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
-
-
-def _numbers_of(optimiser: torch.optim.Optimizer) -> set[str]:
-    """Names of the optimiser's hyperparameters that may have a schedule, besides the learning rate with its own."""
-    defaults = optimiser.defaults
-    numbers = {key for key, value in defaults.items() if type(value) in (int, float) and key != "lr"}
-    return numbers | ({"beta1", "beta2"} if "betas" in defaults else set())
 
 
 def _known(what: str, names: Iterable[str], known: Iterable[str], shown: Iterable[str] | None = None) -> None:

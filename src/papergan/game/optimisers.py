@@ -118,3 +118,10 @@ class Clip:
         """Clip the weights in place."""
         torch._foreach_clamp_min_(list(network.parameters()), -self.limit)
         torch._foreach_clamp_max_(list(network.parameters()), self.limit)
+
+
+def scheduled_numbers(optimiser: Optimizer) -> set[str]:
+    """Names of the optimiser's hyperparameters that may have a schedule, besides the learning rate with its own."""
+    defaults = optimiser.defaults
+    numbers = {key for key, value in defaults.items() if type(value) in (int, float) and key != "lr"}
+    return numbers | ({"beta1", "beta2"} if "betas" in defaults else set())

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_
 
 from papergan.game.game import Game, Turn, always
@@ -26,7 +26,7 @@ def training_step(
     guard: NonFiniteGuard | None = None,
     autocast: torch.dtype | None = None,
 ) -> Report:
-    """Run every active turn once, or `repeats` times.
+    """Run every active turn once, or `repeats` times; all at once in a game of simultaneous updates.
 
     Returns each term's weighted value, each player's gradient norm and the values reported by controllers.
 
@@ -58,9 +58,12 @@ def run_turns(
 ) -> Report:
     """Run these turns as `training_step` does, without registering them with the guard. All of it can be recorded."""
     report: Report = {}
-    for turn in turns:
-        for batch in batches[: turn.repeats]:
-            report |= optimiser_step(game, turn, batch, progress, guard, autocast)
+    if game.updates == "simultaneous":
+        report |= _simultaneous_steps(game, turns, batches[0], progress, guard, autocast)
+    else:
+        for turn in turns:
+            for batch in batches[: turn.repeats]:
+                report |= optimiser_step(game, turn, batch, progress, guard, autocast)
     if game.average is not None:
         game.average.update(progress)
     for name, controller in game.controllers.items():
@@ -77,19 +80,60 @@ def optimiser_step(
     autocast: torch.dtype | None,
 ) -> Report:
     """Take one optimiser step of the player of `turn`, on one batch; returns a report as `training_step` does."""
-    player, optimiser = game.players[turn.player], game.optimisers[turn.player]
     context = StepContext(game, turn, batch, progress)
     with game.learning(turn.player) as weights:
-        with torch.autocast(game.device.type, dtype=autocast) if autocast else nullcontext():
-            terms = zip(turn.names, turn.objective, strict=True)
-            values = {name: context.value(term.weight) * term(context) for name, term in terms}
-        weighted = torch.stack(list(values.values()))
+        weighted = _weighted_terms(turn, context, autocast)
         loss = weighted.sum()
         for weight in weights:  # as zero_grad does, without its hooks
             weight.grad = None
         loss.backward()  # type: ignore[no-untyped-call]
+    return _update(turn, context, weights, weighted.detach(), guard)
+
+
+def _simultaneous_steps(
+    game: Game,
+    turns: Sequence[Turn],
+    batch: Batch,
+    progress: Progress | GraphScalars,
+    guard: NonFiniteGuard | None,
+    autocast: torch.dtype | None,
+) -> Report:
+    """Take all gradients at the present weights, of the same generated images and scores, then all optimiser steps."""
+    context = StepContext(game, turns[0], batch, progress)
+    updates = []
+    with ExitStack() as stack:
+        learning = [stack.enter_context(game.learning(turn.player)) for turn in turns]
+        for turn, weights in zip(turns, learning, strict=True):
+            weighted = _weighted_terms(turn, context, autocast)
+            gradients = torch.autograd.grad(
+                weighted.sum(), weights, retain_graph=turn is not turns[-1], allow_unused=True
+            )  # fmt: skip
+            for weight, gradient in zip(weights, gradients, strict=True):
+                weight.grad = gradient
+            updates.append((turn, weights, weighted.detach()))
+    report: Report = {}
+    for turn, weights, weighted in updates:
+        report |= _update(turn, context, weights, weighted, guard)
+    return report
+
+
+def _weighted_terms(turn: Turn, context: StepContext, autocast: torch.dtype | None) -> Tensor:
+    """The weighted terms of the turn's objective, [number of terms]."""
+    with torch.autocast(context.game.device.type, dtype=autocast) if autocast else nullcontext():
+        return torch.stack([context.value(term.weight) * term(context) for term in turn.objective])
+
+
+def _update(
+    turn: Turn, context: StepContext, weights: Sequence[nn.Parameter], weighted: Tensor, guard: NonFiniteGuard | None
+) -> Report:
+    """Take the optimiser step of `turn` on the gradients of its player's weights; returns a report.
+
+    weighted: the terms' values; they and the gradients are averaged over ranks first.
+    """
+    game, progress = context.game, context.progress
+    player, optimiser = game.players[turn.player], game.optimisers[turn.player]
     gradients = [weight.grad for weight in weights if weight.grad is not None]
-    shown = average_over_ranks(gradients, weighted.detach())
+    shown = average_over_ranks(gradients, weighted)
     norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
     if guard is not None:
         guard.record_step(turn.guarded, torch.cat([shown, norm[None]]))

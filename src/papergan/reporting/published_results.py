@@ -82,7 +82,8 @@ class PublishedNumber(_Number):
     error: the standard error that the paper gives, of the mean over its `runs` or, if these are None, over test images;
     None if it gives none.
     precision: half a unit of the last printed digit, or the accuracy to which a closed form is measured.
-    measured_by: an experiment, "tool/variant" or "tool/target/level". metric: in its score card or results.
+    measured_by: an experiment, "tool/variant" or "tool/target/level". metric: in its score card or results;
+    "best_likelihood.parzen_ll_historical": of the generator under which the validation images are likeliest.
     protocol: of the paper. differs: what we do differently.
     """
 

@@ -125,13 +125,16 @@ def seconds_per_step(result: ModeResult) -> float:
 
 
 def run_of_card(card: ScoreCard) -> MeasuredRun:
-    """The final scores of a training; none if it ended early."""
-    errors = {
-        name: card.final[metric.deviation]
-        for name, metric in METRICS.items()
-        if metric.deviation in card.final and name in card.final
-    }
-    values = {} if card.ended_early else card.final
+    """The final scores of a training, and those of its best generators ("best_likelihood.parzen_ll_historical").
+
+    None of a training that ended early.
+    """
+    values, errors = dict[str, float](), dict[str, float]()
+    generators = {"": card.final} | {f"best_{which}.": moment.metrics for which, moment in card.best.items()}
+    for prefix, scores in {} if card.ended_early else generators.items():
+        values |= {f"{prefix}{name}": score for name, score in scores.items()}
+        with_error = (name for name in METRICS if name in scores and METRICS[name].deviation in scores)
+        errors |= {f"{prefix}{name}": scores[METRICS[name].deviation] for name in with_error}
     diverged = card.diverged is not None
     return MeasuredRun(card.seed, values, errors, card.training_seconds / 60, made_by(card), diverged)
 

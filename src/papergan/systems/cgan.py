@@ -6,10 +6,12 @@ pixels to 240 maxout units of 5 pieces, classes to 50 of 5, both to 240 of 4, an
 100, rate .1 / 1.00004^step, at least 1e-6, momentum from .5 to .7, dropout .5 in both players.
 Our choices, where it is silent: what it shares with Goodfellow et al. 2014, its reference, is as in that paper's code,
 see `maxout_gan`: initial weights in U(-.05, .05) and U(-.005, .005), biases of the sigmoids from the mean pixels,
-halved cross-entropy, momentum growing over 250 epochs. Dropout is applied to hidden units, the inputs of the last two
-layers, not to pixels, latents or classes. Generated classes are drawn uniformly, in training and in samples.
+halved cross-entropy, momentum growing over 250 epochs, simultaneous updates. Dropout is applied to hidden units, the
+inputs of the last two layers, not to pixels, latents or classes. Generated classes are drawn uniformly, in training and
+in samples.
 Deviations: images are in [-1, 1] here and mapped, as in `maxout_gan`. The paper stops where the likelihood of
-validation images is highest; here the recipe sets the training length, and the last weights are used.
+validation images is highest; here the recipe sets the training length, and the likelihood of which generator of it is
+compared with the paper's: its `evaluation.parzen_while_training` keeps that one.
 Deterministic on a GPU: torch has deterministic kernels for matrix products, sums, maxima and elementwise functions.
 """
 
@@ -24,6 +26,7 @@ from papergan.game.discriminator_input import Labelled
 from papergan.game.game import Game
 from papergan.game.priors import Uniform, WithChoice
 from papergan.game.schedules import EpochRamp, ExponentialDecay
+from papergan.game.updates import Updates
 from papergan.networks.fully_connected.maxout import (
     LabelledMaxoutDiscriminator,
     LabelledRectifiedGenerator,
@@ -57,6 +60,7 @@ def build(
     momentum: Share = 0.5,
     final_momentum: Share = 0.7,
     momentum_epochs: Annotated[int, Field(ge=2)] = 250,
+    updates: Updates = "simultaneous",
 ) -> Game:
     """Build the game; for the settings see `maxout_gan`."""
     generator = LabelledRectifiedGenerator(images, latent_dim, latent_width, class_width, joint_width, dropout)
@@ -70,5 +74,6 @@ def build(
         WithChoice(Uniform(latent_dim, positive=True), images.num_classes),
         rate=ExponentialDecay(learning_rate, decay, least_learning_rate),
         momentum=EpochRamp(momentum, final_momentum, momentum_epochs - 1),
+        updates=updates,
         discriminator_input=Labelled(),
     )

@@ -5,8 +5,8 @@ generator from U(-sqrt 3, sqrt 3)^100 through two ReLU layers of 1 200 to sigmoi
 the mean pixels, other weights in U(-.05, .05); a discriminator of two maxout layers of 240 units of 5 pieces, weights
 in U(-.005, .005), whose inputs are kept with probability .8 (pixels) and .5 and scaled by 1.25 and 2, in both players'
 steps; the discriminator's cross-entropy halved, the generator's non-saturating; one step of each player on every batch
-of 100, both with SGD of rate .1 / 1.000004^step, at least 1e-6, and momentum growing linearly from .5 in the first
-epoch to .7 in the 250th.
+of 100, simultaneous, on the same generated images and dropout masks, with SGD of rate .1 / 1.000004^step, at least
+1e-6, and momentum growing linearly from .5 in the first epoch to .7 in the 250th.
 Deviations: images are in [-1, 1] here; sigmoids are mapped to that range and the discriminator maps images back to
 0..1, so that it computes the same. Their training has no end, and the paper does not say when they stopped; in the
 recipe it ends with the 250th epoch, when momentum has reached its final value. The velocity of momentum is torch's, in
@@ -30,6 +30,7 @@ from papergan.game.optimisers import sgd
 from papergan.game.priors import Prior, Uniform
 from papergan.game.schedules import EpochRamp, ExponentialDecay
 from papergan.game.terms import DiscriminatorLoss, GeneratorLoss
+from papergan.game.updates import Updates
 from papergan.networks.fully_connected.maxout import (
     LabelledRectifiedGenerator,
     MaxoutDiscriminator,
@@ -60,10 +61,12 @@ def build(
     momentum: Share = 0.5,
     final_momentum: Share = 0.7,
     momentum_epochs: Annotated[int, Field(ge=2)] = 250,
+    updates: Updates = "simultaneous",
 ) -> Game:
     """Build the game. *_range: r of the initial weights, U(-r, r). decay: divisor of the rate after every step.
 
-    momentum_epochs: the epoch, counted from 1, in which the momentum reaches its final value.
+    momentum_epochs: the epoch, counted from 1, in which the momentum reaches its final value. updates: simultaneous, as
+    in the authors' code, or alternating.
     """
     generator = uniform_initialisation(RectifiedGenerator(images, latent_dim, width), generator_range)
     discriminator = MaxoutDiscriminator(
@@ -72,7 +75,7 @@ def build(
     return assemble(
         generator, uniform_initialisation(discriminator, discriminator_range), Uniform(latent_dim, math.sqrt(3.0)),
         rate=ExponentialDecay(learning_rate, decay, least_learning_rate),
-        momentum=EpochRamp(momentum, final_momentum, momentum_epochs - 1),
+        momentum=EpochRamp(momentum, final_momentum, momentum_epochs - 1), updates=updates,
     )  # fmt: skip
 
 
@@ -83,6 +86,7 @@ def assemble(
     *,
     rate: ExponentialDecay,
     momentum: EpochRamp,
+    updates: Updates,
     discriminator_input: DiscriminatorInput | None = None,
 ) -> Game:
     """The game on these networks: halved cross-entropy, SGD with momentum, output biases from the marginals."""
@@ -100,4 +104,5 @@ def assemble(
         ),
         showcase=match,
         start_from=partial(set_marginals, generator.output),
+        updates=updates,
     )

@@ -67,7 +67,7 @@ def train(
 ) -> tuple[History, Weights, Weights, Weights]:
     """Train the model to the end of its budget, from the newest checkpoint of this recipe if there is one.
 
-    Returns the history; the best generators so far ("best_fid.*", "best_is.*"); samples of fixed latents over time; and
+    Returns the history; the best generators so far ("best_fid.*", ...); samples of fixed latents over time; and
     the game at the end ("networks.*", "average.*"). A recipe whose budget is used up returns at once.
     Where a loss, gradient or weight is not finite, training ends there: the game has no tensors then, and its metadata
     say "diverged"; likewise "pruned" where `prune`, called with each evaluation before the last, returns a reason.
@@ -202,7 +202,7 @@ def _evaluate(
 
 
 def snapshots_of(snapshots: Mapping[str, Snapshot], trained: Weights) -> Weights:
-    """The best generators in one file: tensors and facts by criterion, "best_fid." and "best_is.", and of the run."""
+    """The best generators in one file: tensors and facts by criterion, "best_fid.", ..., and of the run."""
     about, tensors = trained.metadata, dict[str, Tensor]()
     metadata = {"kind": "best generators"} | {fact: about[fact] for fact in ("recipe", "step", "data_digest")}
     for name, kept in snapshots.items():
