@@ -69,3 +69,9 @@ def test_the_class_decides_what_is_made_and_what_is_judged():
     assert not torch.allclose(images[0], images[1])
     scores = game.networks["discriminator"](images[:1].expand(2, -1, -1, -1), classes).score
     assert float(scores[0]) != float(scores[1])
+
+
+@pytest.mark.parametrize("name", ["maxout_gan", "cgan"])
+def test_the_players_move_at_once_as_in_the_code_unless_told_otherwise(name):
+    assert build(name).updates == "simultaneous"
+    assert build(name, updates="alternating").updates == "alternating"

@@ -34,11 +34,21 @@ class Scores:
 
 
 class StepContext:
-    """The tensors of one optimiser step for its terms, each computed on first access, and cached."""
+    """The tensors of one optimiser step for its terms, each computed on first access, and cached.
 
-    def __init__(self, game: Game, turn: Turn, batch: Mapping[str, Tensor], progress: Progress | GraphScalars) -> None:
+    tensors: the cache; of another turn's context for a turn that shares its latents, images and scores.
+    """
+
+    def __init__(
+        self,
+        game: Game,
+        turn: Turn,
+        batch: Mapping[str, Tensor],
+        progress: Progress | GraphScalars,
+        tensors: dict[Hashable, Any] | None = None,
+    ) -> None:
         self.game, self.turn, self.batch, self.progress = game, turn, batch, progress
-        self._memo: dict[Hashable, Any] = {}
+        self._memo = {} if tensors is None else tensors
 
     def cached(self, *key: Hashable, compute: Callable[[], T]) -> T:
         """The value of `key`, computed on first access."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -99,21 +100,21 @@ def _simultaneous_steps(
     autocast: torch.dtype | None,
 ) -> Report:
     """Take all gradients at the present weights, of the same generated images and scores, then all optimiser steps."""
-    context = StepContext(game, turns[0], batch, progress)
-    updates = []
+    updates, tensors = [], dict[Hashable, Any]()
     with ExitStack() as stack:
         learning = [stack.enter_context(game.learning(turn.player)) for turn in turns]
         for turn, weights in zip(turns, learning, strict=True):
+            context = StepContext(game, turn, batch, progress, tensors)
             weighted = _weighted_terms(turn, context, autocast)
             gradients = torch.autograd.grad(
                 weighted.sum(), weights, retain_graph=turn is not turns[-1], allow_unused=True
             )  # fmt: skip
             for weight, gradient in zip(weights, gradients, strict=True):
                 weight.grad = gradient
-            updates.append((turn, weights, weighted.detach()))
+            updates.append((turn, context, weights, weighted.detach()))
     report: Report = {}
-    for turn, weights, weighted in updates:
-        report |= _update(turn, context, weights, weighted, guard)
+    for update in updates:
+        report |= _update(*update, guard)
     return report
 
 
