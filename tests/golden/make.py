@@ -8,8 +8,8 @@ a change of numerics is intended, and say in the commit what changed and why; a 
 A file has, for every number, its value and its tolerance after every step. Training amplifies rounding: where an
 activation is nearly 0, another CPU may see the other side of its kink, and Adam's first steps turn a gradient's sign
 into a whole step. So a tolerance is measured: ten times the most that the number moved, up to that step, in eight runs
-whose first weights were off by 1e-6 (relative, normal), and at least 1e-5 of the number. Tolerances are tight in the
-first steps, where a change of numerics shows, and grow from then on.
+whose first weights were off by 1e-6 (relative, normal), and at least 1e-5 of the number (of gmmn 1e-4). Tolerances are
+tight in the first steps, where a change of numerics shows, and grow from then on.
 
 Measured on one machine with torch's plain kernels and its AVX2 ones (ATEN_CPU_CAPABILITY), on one thread and on two,
 with oneDNN held to SSE4.1 or off, and with MKL in its compatible mode: ten steps stayed within a quarter of every
@@ -45,6 +45,7 @@ FOLDER = Path(__file__).parent
 SEED, BATCH_SIZE, STEPS = 0, 4, 10
 IMAGES = synthetic_shapes("train", 64)
 DISTURBANCE, TRIES, MARGIN, LEAST = 1e-6, 8, 10, 1e-6
+LEAST_OF = {"gmmn": 1e-5}  # a difference of nearly equal sums: processors of two makers came to 2e-5 of it apart
 
 GAMES = [*systems.names(), *VARIANTS]
 
@@ -121,7 +122,8 @@ def make(system: str) -> dict[str, Any]:
     inputs = inputs_of(system)
     numbers = train(build(system), inputs=inputs)
     others = [train(disturbed(system, DISTURBANCE, attempt), inputs=inputs) for attempt in range(TRIES)]
-    pairs = {name: _with_tolerances(mine, [other[name] for other in others]) for name, mine in numbers.items()}
+    least = LEAST_OF.get(system, LEAST)
+    pairs = {name: _with_tolerances(mine, [other[name] for other in others], least) for name, mine in numbers.items()}
     return {
         "system": system, "settings": small(system), "seed": SEED, "batch_size": BATCH_SIZE,
         "torch": torch.__version__, "cpu": torch.backends.cpu.get_cpu_capability(),
@@ -129,14 +131,16 @@ def make(system: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _with_tolerances(values: list[float | None], others: list[list[float | None]]) -> list[list[float] | None]:
+def _with_tolerances(
+    values: list[float | None], others: list[list[float | None]], least: float
+) -> list[list[float] | None]:
     drift, pairs = 0.0, []
     for value, found in zip(values, zip(*others, strict=True), strict=True):
         if value is None:
             pairs.append(None)
             continue
         drift = max(drift, *(abs(value - other) for other in found))
-        pairs.append([float(f"{value:.9g}"), float(f"{MARGIN * max(drift, LEAST * abs(value)):.2g}")])
+        pairs.append([float(f"{value:.9g}"), float(f"{MARGIN * max(drift, least * abs(value)):.2g}")])
     return pairs
 
 
