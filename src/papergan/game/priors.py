@@ -84,6 +84,30 @@ class Uniform(Prior):
         return tuple(z * min(threshold / self.limit, 1.0) for z in self(count, progress))
 
 
+class WithDropoutNoise(Prior):
+    """A prior with noise for a generator's dropout: (z, u), u ~ U(0, 1), float32 [count, units]. Only z is truncated.
+
+    With dropout masks made from u, an image is a function of the generator's arguments although dropout stays on.
+    """
+
+    def __init__(self, latents: Prior, units: int) -> None:
+        super().__init__(latents.latent_dim)
+        self.latents, self.units = latents, units
+        self.truncates = latents.truncates
+
+    def forward(self, count: int, progress: Progress) -> tuple[Tensor, ...]:
+        return (*self.latents(count, progress), self._noise(count))
+
+    def truncated(self, count: int, progress: Progress, threshold: float) -> tuple[Tensor, ...]:
+        return (*self.latents.truncated(count, progress, threshold), self._noise(count))
+
+    def between(self, start: Tensor, end: Tensor, position: Tensor) -> Tensor:
+        return self.latents.between(start, end, position)
+
+    def _noise(self, count: int) -> Tensor:
+        return per_image(lambda n: torch.rand(n, self.units, device=self.where.device), count)
+
+
 class WithChoice(Prior):
     """A prior with a uniform categorical variable: (z, one-hot [count, choices]). Only z is truncated.
 

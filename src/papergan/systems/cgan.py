@@ -7,8 +7,9 @@ pixels to 240 maxout units of 5 pieces, classes to 50 of 5, both to 240 of 4, an
 Our choices, where it is silent: what it shares with Goodfellow et al. 2014, its reference, is as in that paper's code,
 see `maxout_gan`: initial weights in U(-.05, .05) and U(-.005, .005), biases of the sigmoids from the mean pixels,
 halved cross-entropy, momentum growing over 250 epochs, simultaneous updates. Dropout is applied to hidden units, the
-inputs of the last two layers, not to pixels, latents or classes. Generated classes are drawn uniformly, in training and
-in samples.
+inputs of the last two layers, not to pixels, latents or classes. The generator's stays on in samples: without it the
+latents change next to nothing, and every class is one image, unlike those of the paper's figure 2 (setting
+`sampled_dropout`). Generated classes are drawn uniformly, in training and in samples.
 Deviations: images are in [-1, 1] here and mapped, as in `maxout_gan`. The paper stops where the likelihood of
 validation images is highest; here the recipe sets the training length, and the likelihood of which generator of it is
 compared with the paper's: its `evaluation.parzen_while_training` keeps that one.
@@ -24,7 +25,7 @@ from pydantic import Field
 from papergan.data.images import ImageSpec
 from papergan.game.discriminator_input import Labelled
 from papergan.game.game import Game
-from papergan.game.priors import Uniform, WithChoice
+from papergan.game.priors import Uniform, WithChoice, WithDropoutNoise
 from papergan.game.schedules import EpochRamp, ExponentialDecay
 from papergan.game.updates import Updates
 from papergan.networks.fully_connected.maxout import (
@@ -54,6 +55,7 @@ def build(
     generator_range: Rate = 0.05,
     discriminator_range: Rate = 0.005,
     dropout: Share = 0.5,
+    sampled_dropout: bool = True,
     learning_rate: Rate = 0.1,
     decay: Annotated[float, Field(ge=1.0)] = 1.00004,
     least_learning_rate: Rate = 1e-6,
@@ -62,8 +64,13 @@ def build(
     momentum_epochs: Annotated[int, Field(ge=2)] = 250,
     updates: Updates = "simultaneous",
 ) -> Game:
-    """Build the game; for the settings see `maxout_gan`."""
-    generator = LabelledRectifiedGenerator(images, latent_dim, latent_width, class_width, joint_width, dropout)
+    """Build the game; for the settings see `maxout_gan`.
+
+    sampled_dropout: whether the generator's dropout stays on in samples.
+    """
+    generator = LabelledRectifiedGenerator(
+        images, latent_dim, latent_width, class_width, joint_width, dropout, sampled_dropout=sampled_dropout
+    )
     discriminator = LabelledMaxoutDiscriminator(
         images, discriminator_width, discriminator_class_width, discriminator_joint_width, dropout,
         pieces=pieces, joint_pieces=joint_pieces,
@@ -71,7 +78,7 @@ def build(
     return assemble(
         uniform_initialisation(generator, generator_range),
         uniform_initialisation(discriminator, discriminator_range),
-        WithChoice(Uniform(latent_dim, positive=True), images.num_classes),
+        WithChoice(WithDropoutNoise(Uniform(latent_dim, positive=True), generator.dropout_units), images.num_classes),
         rate=ExponentialDecay(learning_rate, decay, least_learning_rate),
         momentum=EpochRamp(momentum, final_momentum, momentum_epochs - 1),
         updates=updates,

@@ -74,26 +74,35 @@ class RectifiedGenerator(nn.Module):
 
 
 class LabelledRectifiedGenerator(nn.Module):
-    """Latent [B, latent_dim] and one-hot classes [B, K] -> images in [-1, 1].
+    """Latent [B, latent_dim], noise [B, dropout_units] in 0..1, one-hot classes [B, K] -> images in [-1, 1].
 
-    A ReLU layer for each, one more for both together, then sigmoids. dropout: of the inputs of the last two layers.
+    A ReLU layer for latent and classes each, one more for both together, then sigmoids. dropout: of the inputs of the
+    last two layers, where the noise is below this share. sampled_dropout: whether it stays on in evaluation mode.
     Source: Mirza and Osindero 2014 (arXiv:1411.1784), section 4.1.
     """
 
     def __init__(
-        self, images: ImageSpec, latent_dim: int, latent_width: int, class_width: int, joint_width: int, dropout: float
-    ) -> None:
+        self, images: ImageSpec, latent_dim: int, latent_width: int, class_width: int, joint_width: int,
+        dropout: float, *, sampled_dropout: bool,
+    ) -> None:  # fmt: skip
         super().__init__()
+        self.dropout, self.sampled_dropout = dropout, sampled_dropout
+        self.both_width, self.dropout_units = latent_width + class_width, latent_width + class_width + joint_width
         self.of_latent = nn.Sequential(*rectified([latent_dim, latent_width]))
         self.of_class = nn.Sequential(*rectified([images.num_classes, class_width]))
-        self.joint = nn.Sequential(
-            Dropout(dropout), *rectified([latent_width + class_width, joint_width]), Dropout(dropout)
-        )
+        self.joint = nn.Sequential(*rectified([self.both_width, joint_width]))
         self.output = SigmoidImages(joint_width, images)
 
-    def forward(self, latent: Tensor, classes: Tensor) -> Tensor:
-        images: Tensor = self.output(self.joint(torch.cat([self.of_latent(latent), self.of_class(classes)], dim=1)))
+    def forward(self, latent: Tensor, noise: Tensor, classes: Tensor) -> Tensor:
+        both = torch.cat([self.of_latent(latent), self.of_class(classes)], dim=1)
+        joint = self.joint(self._dropped(both, noise[:, : self.both_width]))
+        images: Tensor = self.output(self._dropped(joint, noise[:, self.both_width :]))
         return images
+
+    def _dropped(self, x: Tensor, noise: Tensor) -> Tensor:
+        if not (self.training or self.sampled_dropout):
+            return x
+        return x * (noise >= self.dropout).to(x.dtype) / (1 - self.dropout)
 
 
 class LabelledMaxoutDiscriminator(nn.Module):
