@@ -65,7 +65,7 @@ def test_the_class_decides_what_is_made_and_what_is_judged():
     )  # fmt: skip
     game.networks.eval()
     classes = torch.eye(10)[:2]
-    images = game.networks["generator"](torch.ones(2, 4), torch.ones(2, 18), classes)
+    images = game.networks["generator"](torch.ones(2, 22), classes)
     assert not torch.allclose(images[0], images[1])
     scores = game.networks["discriminator"](images[:1].expand(2, -1, -1, -1), classes).score
     assert float(scores[0]) != float(scores[1])

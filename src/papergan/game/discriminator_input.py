@@ -76,17 +76,17 @@ class Pairs:
 class Labelled:
     """Images with one-hot classes [B, K]: those of the real images, and those drawn by the prior.
 
-    The prior draws classes last. Source: Mirza and Osindero 2014, arXiv:1411.1784, eq. 2.
+    The prior draws (latent, classes). Source: Mirza and Osindero 2014, arXiv:1411.1784, eq. 2.
     """
 
     images_per_score: ClassVar[int] = 1
 
     def real(self, context: StepContext, match: Match) -> tuple[Tensor, ...]:
-        classes = context.latent(match)[-1].shape[1]
+        classes = context.latent(match)[1].shape[1]
         return context.augmented_real(match), one_hot(context.labels(match), classes)
 
     def fake(self, context: StepContext, match: Match) -> tuple[Tensor, ...]:
-        return context.augmented_fake(match), context.latent(match)[-1]
+        return context.augmented_fake(match), context.latent(match)[1]
 
 
 @dataclass(frozen=True)

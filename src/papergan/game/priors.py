@@ -85,27 +85,31 @@ class Uniform(Prior):
 
 
 class WithDropoutNoise(Prior):
-    """A prior with noise for a generator's dropout: (z, u), u ~ U(0, 1), float32 [count, units]. Only z is truncated.
+    """A prior with noise for a generator's dropout: [z, u], u ~ U(0, 1)^units, float32 [count, latent_dim].
 
-    With dropout masks made from u, an image is a function of the generator's arguments although dropout stays on.
+    With dropout masks made from u, an image is a function of its latent although dropout stays on. Only z is truncated
+    and interpolated; u stays that of the start. latent_dim: of z and u together.
     """
 
     def __init__(self, latents: Prior, units: int) -> None:
-        super().__init__(latents.latent_dim)
+        super().__init__(latents.latent_dim + units)
         self.latents, self.units = latents, units
         self.truncates = latents.truncates
 
     def forward(self, count: int, progress: Progress) -> tuple[Tensor, ...]:
-        return (*self.latents(count, progress), self._noise(count))
+        return self._with_noise(*self.latents(count, progress))
 
     def truncated(self, count: int, progress: Progress, threshold: float) -> tuple[Tensor, ...]:
-        return (*self.latents.truncated(count, progress, threshold), self._noise(count))
+        return self._with_noise(*self.latents.truncated(count, progress, threshold))
 
     def between(self, start: Tensor, end: Tensor, position: Tensor) -> Tensor:
-        return self.latents.between(start, end, position)
+        size = self.latents.latent_dim
+        moved = self.latents.between(start[:, :size], end[:, :size], position)
+        return torch.cat([moved, start[:, size:]], dim=1)
 
-    def _noise(self, count: int) -> Tensor:
-        return per_image(lambda n: torch.rand(n, self.units, device=self.where.device), count)
+    def _with_noise(self, latent: Tensor) -> tuple[Tensor, ...]:
+        noise = per_image(lambda n: torch.rand(n, self.units, device=self.where.device), len(latent))
+        return (torch.cat([latent, noise], dim=1),)
 
 
 class WithChoice(Prior):

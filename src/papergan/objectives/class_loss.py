@@ -34,4 +34,4 @@ class FakeClassLoss(Term):
 
     def __call__(self, context: StepContext) -> Tensor:
         read = context.discriminated_fake(self.match).features[-1].float()
-        return cross_entropy(read, context.latent(self.match)[-1].argmax(1))
+        return cross_entropy(read, context.latent(self.match)[1].argmax(1))

@@ -74,10 +74,11 @@ class RectifiedGenerator(nn.Module):
 
 
 class LabelledRectifiedGenerator(nn.Module):
-    """Latent [B, latent_dim], noise [B, dropout_units] in 0..1, one-hot classes [B, K] -> images in [-1, 1].
+    """Latent [B, latent_dim + dropout_units] and one-hot classes [B, K] -> images in [-1, 1].
 
-    A ReLU layer for latent and classes each, one more for both together, then sigmoids. dropout: of the inputs of the
-    last two layers, where the noise is below this share. sampled_dropout: whether it stays on in evaluation mode.
+    A ReLU layer for each, one more for both together, then sigmoids. dropout: of the inputs of the last two layers,
+    where the latent's last numbers, noise in 0..1, are below this share. sampled_dropout: whether it stays on in
+    evaluation mode.
     Source: Mirza and Osindero 2014 (arXiv:1411.1784), section 4.1.
     """
 
@@ -87,16 +88,21 @@ class LabelledRectifiedGenerator(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         self.dropout, self.sampled_dropout = dropout, sampled_dropout
-        self.both_width, self.dropout_units = latent_width + class_width, latent_width + class_width + joint_width
+        self.parts = [latent_dim, latent_width + class_width, joint_width]
         self.of_latent = nn.Sequential(*rectified([latent_dim, latent_width]))
         self.of_class = nn.Sequential(*rectified([images.num_classes, class_width]))
-        self.joint = nn.Sequential(*rectified([self.both_width, joint_width]))
+        self.joint = nn.Sequential(*rectified([latent_width + class_width, joint_width]))
         self.output = SigmoidImages(joint_width, images)
 
-    def forward(self, latent: Tensor, noise: Tensor, classes: Tensor) -> Tensor:
-        both = torch.cat([self.of_latent(latent), self.of_class(classes)], dim=1)
-        joint = self.joint(self._dropped(both, noise[:, : self.both_width]))
-        images: Tensor = self.output(self._dropped(joint, noise[:, self.both_width :]))
+    @property
+    def dropout_units(self) -> int:
+        """How many units dropout is applied to."""
+        return sum(self.parts[1:])
+
+    def forward(self, latent: Tensor, classes: Tensor) -> Tensor:
+        drawn, for_both, for_joint = torch.split(latent, self.parts, dim=1)
+        both = torch.cat([self.of_latent(drawn), self.of_class(classes)], dim=1)
+        images: Tensor = self.output(self._dropped(self.joint(self._dropped(both, for_both)), for_joint))
         return images
 
     def _dropped(self, x: Tensor, noise: Tensor) -> Tensor:
