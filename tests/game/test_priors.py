@@ -12,7 +12,7 @@ from helpers.tiny_game import TinyGenerator, real_batch, tiny_game
 from papergan.errors import RecipeError
 from papergan.game.discriminator_input import Labelled
 from papergan.game.game import DiscriminatorOutput, Match
-from papergan.game.priors import Gaussian, Prior, Uniform, WithChoice, slerp
+from papergan.game.priors import Gaussian, Prior, Uniform, WithChoice, WithDropoutNoise, slerp
 from papergan.game.sampler import CHUNK, Sampler
 from papergan.game.schedules import Progress
 from papergan.game.sharding import Shard, use_shard
@@ -184,3 +184,19 @@ def test_a_prior_without_a_choice_has_none():
     assert sampler.choices(4, seed=0) is None
     with pytest.raises(RecipeError, match="^Gaussian draws neither classes nor members; leave labels out$"):
         next(sampler.stream(2, seed=0, choices=torch.tensor([1])))
+
+
+def test_noise_for_dropout_is_neither_truncated_nor_interpolated():
+    prior = WithDropoutNoise(Uniform(3, positive=True), 4)
+    assert prior.latent_dim == 7
+    torch.manual_seed(0)
+    (latent,) = prior(1000, Progress())
+    torch.manual_seed(0)
+    (truncated,) = prior.truncated(1000, Progress(), 0.25)
+    assert latent.shape == (1000, 7)
+    assert 0.0 <= float(latent.min()) < 0.01 < 0.99 < float(latent.max()) < 1.0
+    torch.testing.assert_close(truncated, torch.cat([0.25 * latent[:, :3], latent[:, 3:]], dim=1))
+    between = prior.between(latent[:2], latent[2:4], torch.tensor([0.0, 0.5]))
+    torch.testing.assert_close(between[0], latent[0])
+    torch.testing.assert_close(between[1, :3], (latent[1, :3] + latent[3, :3]) / 2)
+    assert torch.equal(between[:, 3:], latent[:2, 3:])

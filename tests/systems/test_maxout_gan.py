@@ -71,6 +71,21 @@ def test_the_class_decides_what_is_made_and_what_is_judged():
     assert float(scores[0]) != float(scores[1])
 
 
+@pytest.mark.parametrize(("sampled", "training"), [(True, True), (True, False), (False, True), (False, False)])
+def test_the_generators_dropout_is_drawn_with_its_latent(sampled, training):
+    """The same layers written out, with masks from the latent's last numbers, or without any in evaluation mode."""
+    game = build(
+        "cgan", latent_dim=4, latent_width=5, class_width=6, joint_width=7, generator_range=1.0, dropout=0.25,
+        sampled_dropout=sampled,
+    )  # fmt: skip
+    (latent, classes), generator = game.networks["prior"](3, Progress()), game.networks["generator"].train(training)
+    assert latent.shape == (3, 4 + 5 + 6 + 7)
+    kept = (latent[:, 4:] >= 0.25).float() / 0.75 if sampled or training else torch.ones(3, 18)
+    both = torch.cat([generator.of_latent(latent[:, :4]), generator.of_class(classes)], dim=1)
+    joint = generator.joint(both * kept[:, :11])
+    torch.testing.assert_close(generator(latent, classes), generator.output(joint * kept[:, 11:]))
+
+
 @pytest.mark.parametrize("name", ["maxout_gan", "cgan"])
 def test_the_players_move_at_once_as_in_the_code_unless_told_otherwise(name):
     assert build(name).updates == "simultaneous"
