@@ -91,6 +91,26 @@ def test_the_generator_does_not_see_the_discriminators_step() -> None:
     torch.testing.assert_close(moved[0.0], moved[100.0], rtol=0, atol=0)
 
 
+def test_every_gradient_is_a_tensor_that_may_be_changed() -> None:
+    """The gradient of a sum is one number, expanded: clipping it in place must be possible."""
+
+    class Shifted(TinyDiscriminator):
+        def __init__(self) -> None:
+            super().__init__()
+            self.shift = nn.Parameter(torch.zeros(3))
+
+        def forward(self, images: torch.Tensor) -> DiscriminatorOutput:
+            output = super().forward(images)
+            return output._replace(score=output.score + self.shift.sum())
+
+    game = simultaneous(discriminator=Shifted(), loss=NonSaturating())
+    game.players["discriminator"] = replace(game.players["discriminator"], max_gradient_norm=1e-3)
+    before = [weight.clone() for weight in game.networks["discriminator"].parameters()]
+    training_step(game, [real_batch()], Progress())
+    moved = [now - old for now, old in zip(game.networks["discriminator"].parameters(), before, strict=True)]
+    assert float(torch.cat([one.flatten() for one in moved]).norm()) == pytest.approx(0.1 * 1e-3, rel=1e-2)
+
+
 def test_no_weight_requires_gradients_after_the_step_and_the_average_follows() -> None:
     game = simultaneous()
     before = copy.deepcopy(game.average.sampler.state_dict())

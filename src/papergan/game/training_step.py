@@ -84,10 +84,7 @@ def optimiser_step(
     context = StepContext(game, turn, batch, progress)
     with game.learning(turn.player) as weights:
         weighted = _weighted_terms(turn, context, autocast)
-        loss = weighted.sum()
-        for weight in weights:  # as zero_grad does, without its hooks
-            weight.grad = None
-        loss.backward()  # type: ignore[no-untyped-call]
+        _backward(weighted.sum(), weights)
     return _update(turn, context, weights, weighted.detach(), guard)
 
 
@@ -106,11 +103,7 @@ def _simultaneous_steps(
         for turn, weights in zip(turns, learning, strict=True):
             context = StepContext(game, turn, batch, progress, tensors)
             weighted = _weighted_terms(turn, context, autocast)
-            gradients = torch.autograd.grad(
-                weighted.sum(), weights, retain_graph=turn is not turns[-1], allow_unused=True
-            )  # fmt: skip
-            for weight, gradient in zip(weights, gradients, strict=True):
-                weight.grad = gradient
+            _backward(weighted.sum(), weights, retain_graph=turn is not turns[-1])
             updates.append((turn, context, weights, weighted.detach()))
     report: Report = {}
     for update in updates:
@@ -122,6 +115,13 @@ def _weighted_terms(turn: Turn, context: StepContext, autocast: torch.dtype | No
     """The weighted terms of the turn's objective, [number of terms]."""
     with torch.autocast(context.game.device.type, dtype=autocast) if autocast else nullcontext():
         return torch.stack([context.value(term.weight) * term(context) for term in turn.objective])
+
+
+def _backward(loss: Tensor, weights: Sequence[nn.Parameter], *, retain_graph: bool = False) -> None:
+    """Set the gradients of these weights, and of no others. Each is a tensor of its own, which may be changed."""
+    for weight in weights:  # as zero_grad does, without its hooks
+        weight.grad = None
+    torch.autograd.backward(loss, inputs=weights, retain_graph=retain_graph)
 
 
 def _update(
