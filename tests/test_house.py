@@ -177,6 +177,7 @@ GENERIC_SOURCES = {  # by file of the kernel: what may be cited there, and why i
         "Zeiler 2012,\n    arXiv:1212.5701": "an optimiser",
         "Arjovsky et al. 2017, arXiv:1701.07875": "weight clipping",
     },
+    "updates.py": {"Mescheder et al. 2018 (arXiv:1801.04406)": "the names of the two orders of updates"},
     "style_generator.py": {
         "Karras et al. 2019 (arXiv:1812.04948)": "a mapping network before any synthesis, truncation of its styles",
     },

@@ -95,9 +95,9 @@ class TestLabels:
         }
         write_model(tmp_path / name, replace(model, tensors=Weights(moved, model.tensors.metadata)))
         generator = load(tmp_path / name, "cpu")
-        both = generator.sample(4, seed=0, labels=[0, 1])
-        zeros = generator.sample(4, seed=0, labels=[0])
-        assert both.labels.tolist() == [0, 1, 0, 1]
+        both = generator.sample(16, seed=0, labels=[0, 1])  # dropout makes some of a small network's alike
+        zeros = generator.sample(16, seed=0, labels=[0])
+        assert both.labels.tolist() == [0, 1] * 8
         assert torch.equal(both.tensor[::2], zeros.tensor[::2])
         assert not torch.allclose(both.tensor[1::2], zeros.tensor[1::2], atol=1e-4)
 

@@ -161,7 +161,7 @@ def test_anchors_are_of_mnist_without_the_last_10_000_training_images(monkeypatc
     def anchors(train, validation, test, seed):
         assert (len(train), len(validation), len(test)) == (20, 10_000, 30)
         assert float(train.max()) <= 1.0
-        return {"k-means": ParzenScore(3.0, 0.5, 0.2)}
+        return {"k-means": ParzenScore(3.0, 0.5, 0.2, 2.5)}
 
     monkeypatch.setattr(nodes, "parzen_anchors", anchors)
     sets = [
