@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from counting import Counts, count, has_penalty, how_often, playing, without_penalties
+from counting import Counts, count, has_penalty, how_often, playing, taken_together, without_penalties
 from host import OnCPU, OnGPU
 from papergan import systems
 from papergan.config.experiment import Recipe
@@ -129,11 +129,12 @@ class Bench:
         yield "batches", 1.0, lambda: real.extend(self.draw(batches, step))
         report: dict[str, Any] = {}
         guard, meter = NonFiniteGuard(self.device), RunningMean()
-        for number, turn in enumerate(self.game.turns):
-            alone, often, mark = playing(self.game, [turn]), how_often(turn), f"#{number}"
+        for number, turns in enumerate(taken_together(self.game)):
+            turn, players = turns[0], " and ".join(turn.player for turn in turns)
+            alone, often, mark = playing(self.game, turns), how_often(turn), f"#{number}"
             watched = partial(self.training_step, alone, real, step, guard)
-            yield f"turns of {turn.player}{mark}", often, lambda watched=watched: report.update(watched())  # type: ignore[misc]
-            if has_penalty(turn):
+            yield f"turns of {players}{mark}", often, lambda watched=watched: report.update(watched())  # type: ignore[misc]
+            if len(turns) == 1 and has_penalty(turn):
                 yield f"penalties{mark}", often, partial(self.training_step, alone, real, step)
                 if (rest := without_penalties(turn)) is not None:
                     yield (
@@ -164,8 +165,9 @@ class Bench:
         if self.device.type != "cuda":
             return self.counts().operators
         real, total = self.draw(self.batches(), 1), 0.0
-        for turn in self.game.turns:
-            total += how_often(turn) * self._kernels(partial(self.training_step, playing(self.game, [turn]), real, 1))
+        for turns in taken_together(self.game):
+            kernels = self._kernels(partial(self.training_step, playing(self.game, turns), real, 1))
+            total += how_often(turns[0]) * kernels
         return total + (self._kernels(partial(average.update, Progress(1))) if (average := self.game.average) else 0)
 
     def _kernels(self, work: Callable[[], object]) -> int:

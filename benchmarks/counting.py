@@ -43,11 +43,11 @@ class Counter(FlopCounter):
 def count(game: Game, training_step: Callable[[Game], object]) -> Counts:
     """Count a mean step, including the average's update. training_step: runs all turns of a game once."""
     flops, operators, kept = 0.0, 0.0, [0]
-    for turn in game.turns:
+    for turns in taken_together(game):
         storages: dict[int, Any] = {}
         with Counter() as counter, torch.autograd.graph.saved_tensors_hooks(_keeper(storages), _as_it_is):
-            training_step(playing(game, [turn]))
-        share = how_often(turn)
+            training_step(playing(game, turns))
+        share, turn = how_often(turns[0]), turns[0]
         flops, operators = flops + share * counter.flops, operators + share * counter.operators
         weights = {weight.untyped_storage().data_ptr() for weight in game.networks.parameters()}
         kept.append(sum(store.nbytes() for place, store in storages.items() if place not in weights) // turn.repeats)
@@ -56,6 +56,11 @@ def count(game: Game, training_step: Callable[[Game], object]) -> Counts:
             game.average.update(Progress(0))
         operators += counter.operators
     return Counts(flops, operators, max(kept))
+
+
+def taken_together(game: Game) -> list[list[Turn]]:
+    """The turns that share images and scores: all of a game of simultaneous updates, else each alone."""
+    return [list(game.turns)] if game.updates == "simultaneous" else [[turn] for turn in game.turns]
 
 
 def how_often(turn: Turn) -> float:

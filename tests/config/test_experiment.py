@@ -48,6 +48,18 @@ def test_defaults_of_the_system_are_part_of_the_settings():
             {"evaluation": {"parzen_while_training": True, "parzen_validation": 9}, "validation": 9},
             "parzen_while_training needs parzen_samples, and parzen_validation to choose by",
         ),
+        (
+            {
+                "evaluation": {
+                    "parzen_while_training": True,
+                    "parzen_validation": 9,
+                    "parzen_samples": 600,
+                    "num_samples": 500,
+                },
+                "validation": 9,
+            },
+            "parzen_while_training needs num_samples of at least parzen_samples, 600: .* there are 500 during training",
+        ),
         ({"evaluation": {"parzen_bandwidths": [0.0]}}, "hybrid_cifar10.evaluation.parzen_bandwidths"),
         ({"evaluation": {"nas_samples": 9}}, "evaluation.nas_samples: .* system 'hybrid' is asked for none here"),
         ({"evaluation": {"nas_share": 1.0}}, "hybrid_cifar10.evaluation.nas_share"),

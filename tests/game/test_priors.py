@@ -186,7 +186,7 @@ def test_a_prior_without_a_choice_has_none():
         next(sampler.stream(2, seed=0, choices=torch.tensor([1])))
 
 
-def test_noise_for_dropout_is_neither_truncated_nor_interpolated():
+def test_noise_for_dropout_is_not_truncated_and_taken_over_one_after_another():
     prior = WithDropoutNoise(Uniform(3, positive=True), 4)
     assert prior.latent_dim == 7
     torch.manual_seed(0)
@@ -196,7 +196,8 @@ def test_noise_for_dropout_is_neither_truncated_nor_interpolated():
     assert latent.shape == (1000, 7)
     assert 0.0 <= float(latent.min()) < 0.01 < 0.99 < float(latent.max()) < 1.0
     torch.testing.assert_close(truncated, torch.cat([0.25 * latent[:, :3], latent[:, 3:]], dim=1))
-    between = prior.between(latent[:2], latent[2:4], torch.tensor([0.0, 0.5]))
+    between = prior.between(latent[:3], latent[3:6], torch.tensor([0.0, 0.5, 1.0]))
     torch.testing.assert_close(between[0], latent[0])
-    torch.testing.assert_close(between[1, :3], (latent[1, :3] + latent[3, :3]) / 2)
-    assert torch.equal(between[:, 3:], latent[:2, 3:])
+    torch.testing.assert_close(between[1, :3], (latent[1, :3] + latent[4, :3]) / 2)
+    assert torch.equal(between[1, 3:], torch.cat([latent[4, 3:5], latent[1, 5:]]))
+    torch.testing.assert_close(between[2], latent[5])

@@ -147,6 +147,14 @@ def test_turns_that_cannot_share_their_images_are_refused(changes) -> None:
         simultaneous(**changes)
 
 
+def test_players_that_share_weights_are_refused() -> None:
+    game = tiny_game()
+    players = game.players | {"generator": replace(game.players["generator"], networks=("generator", "discriminator"))}
+    Game(game.networks, players, game.turns)
+    with pytest.raises(ValueError, match="players that share no weights"):
+        Game(game.networks, players, game.turns, updates="simultaneous")
+
+
 def test_two_turns_of_one_player_are_refused() -> None:
     game = tiny_game()
     with pytest.raises(ValueError, match="one turn for each player"):

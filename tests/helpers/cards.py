@@ -35,7 +35,8 @@ def card(experiment: str = "hybrid_cifar10", **changes: object) -> Card:
         "protocols": [protocol()],
         "final": metrics() | {"discriminator_accuracy_zero": 0.5, "discriminator_accuracy_midpoint": 0.9},
         "best_fid": {"epoch": 900, "step": 702900, **metrics(fid=25.0)},
-        "best_is": {"epoch": 800, "step": 624800, **metrics(is_mean=6.5)}, "best_likelihood": None, "real_rows": [], "notes": [],
+        "best_is": {"epoch": 800, "step": 624800, **metrics(is_mean=6.5)}, "best_likelihood": None,
+        "real_rows": [], "notes": [],
     }  # fmt: skip
     assert set(changes) <= set(content)
     return content | changes

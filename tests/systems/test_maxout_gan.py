@@ -87,6 +87,6 @@ def test_the_generators_dropout_is_drawn_with_its_latent(sampled, training):
 
 
 @pytest.mark.parametrize("name", ["maxout_gan", "cgan"])
-def test_the_players_move_at_once_as_in_the_code_unless_told_otherwise(name):
+def test_the_players_move_at_once_unless_told_otherwise(name):
     assert build(name).updates == "simultaneous"
     assert build(name, updates="alternating").updates == "alternating"

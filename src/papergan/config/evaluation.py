@@ -81,14 +81,15 @@ class EvaluationSettings(MetricSettings):
     averaged generator is exported and measured, or the raw one. truncation: threshold of the latents that are scored,
     None = none. quantisation: how images become bytes. every_epochs: less than one step means after every step.
     num_samples: during training; final_num_samples: at the end. Measured only at the end, and not at all where 0:
-    memorisation_samples, path_samples (of the path length), parzen_samples, bootstrap, and for conditional generators
-    class_samples (of the distances within classes, of all classes together), cas_samples (a classifier is trained on
-    this many with the settings of domain_classifier, which takes as long as training that one) and nas_samples (one is
-    trained likewise on this many in addition to the real training images; nas_share: their share of all images that it
-    sees). parzen_validation: number of first images of the recipe's `validation` by which the bandwidth of the Parzen
-    window is chosen; 0 = held-out images, see `EvaluationRules`. parzen_while_training: whether the likelihood is
-    measured during training too; the generator under which the validation images are likeliest is then scored at the
-    end, like those of the lowest FID and the highest IS.
+    memorisation_samples, path_samples (of the path length), parzen_samples (but see parzen_while_training),
+    bootstrap, and for conditional generators class_samples (of the distances within classes, of all classes
+    together), cas_samples (a classifier is trained on this many with the settings of domain_classifier, which takes
+    as long as training that one) and nas_samples (one is trained likewise on this many in addition to the real
+    training images; nas_share: their share of all images that it sees). parzen_validation: number of first images
+    of the recipe's `validation` by which the bandwidth of the Parzen window is chosen; 0 = held-out images, see
+    `EvaluationRules`. parzen_while_training: whether the likelihood is measured during training too; the generator
+    under which the validation images are likeliest is then scored at the end, like those of the lowest FID and the
+    highest IS.
     """
 
     reference: Split = "train"
@@ -125,6 +126,11 @@ class EvaluationSettings(MetricSettings):
     def _likelihood_has_images(self) -> EvaluationSettings:
         if self.parzen_while_training and not (self.parzen_samples and self.parzen_validation):
             raise ValueError("parzen_while_training needs parzen_samples, and parzen_validation to choose by; set both")
+        if self.parzen_while_training and self.num_samples < self.parzen_samples:
+            raise ValueError(
+                f"parzen_while_training needs num_samples of at least parzen_samples, {self.parzen_samples}: the "
+                f"likelihood depends on their number, and there are {self.num_samples} during training"
+            )
         return self
 
     def rules(self, seed: int) -> EvaluationRules:
@@ -149,7 +155,7 @@ class EvaluationSettings(MetricSettings):
     def rules_while_training(self, seed: int) -> EvaluationRules:
         """The rules of every evaluation before the final one: fewer samples, and no expensive metrics.
 
-        Only the likelihood is measured where the settings say so.
+        Of these, the likelihood is measured with `parzen_while_training`.
         """
         parzen_samples = self.parzen_samples if self.parzen_while_training else 0
         fewer = replace(self.rules(seed), num_samples=self.num_samples, parzen_samples=parzen_samples)

@@ -93,7 +93,8 @@ def _parzen(
 ) -> dict[str, float]:
     samples, chosen_by, test = (pixel_vectors(part.to(device)) for part in (pixels, chosen_by, test))
     score = parzen_score(samples, chosen_by, test, rules.parzen_bandwidths)
+    of_validation = {"parzen_ll_validation": score.validation} if rules.parzen_validation else {}
     return {
         "parzen_ll_historical": score.mean, "parzen_ll_historical_std": score.error,
-        "parzen_bandwidth": score.bandwidth, "parzen_ll_validation": score.validation,
+        "parzen_bandwidth": score.bandwidth, **of_validation,
     }  # fmt: skip

@@ -135,8 +135,7 @@ class Game:
     source are exported. average: the exponential moving average of the exported networks, or None. encoder: the network
     that encodes real images, by a method `encode`: images [B, C, S, S] -> EncoderOutput; or None. start_from: sets
     initial weights that depend on the training images, uint8 [N, C, S, S]; None if none do.
-    reals: replaces the showcase's real images of the batch for all terms; None = the images of the batch.
-    updates: see `Updates`.
+    reals: replaces the showcase's real images of the batch for all terms; None = the batch's. updates: `Updates`.
     Raises ValueError if a player, a turn or the showcase names something that does not exist.
     """
 
@@ -157,8 +156,6 @@ class Game:
         for name, player in self.players.items():
             _known(f"player {name!r} trains", player.networks, parts, self.networks)
         _known("turns are taken by", [turn.player for turn in self.turns], self.players)
-        if self.updates == "simultaneous":
-            check_simultaneous(self.turns)
         _known("what is exported comes from", [self.showcase.generator, self.showcase.source], self.networks)
         _known("images are encoded by", [self.encoder] if self.encoder else [], self.networks)
         self.networks.requires_grad_(False)
@@ -166,6 +163,8 @@ class Game:
             name: player.optimiser([weight for n in player.networks for weight in parts[n].parameters()])
             for name, player in self.players.items()
         }
+        if self.updates == "simultaneous":
+            check_simultaneous(self.turns, {name: self._weights(name) for name in self.players})
         for name, player in self.players.items():
             numbers = scheduled_numbers(self.optimisers[name])
             _known(f"player {name!r} has schedules of", player.schedules, numbers)
@@ -199,8 +198,8 @@ class Game:
 
     @contextmanager
     def learning(self, player: str) -> Iterator[list[nn.Parameter]]:
-        """Let only this player's weights require gradients inside the block. This is the whole detach policy."""
-        weights = [weight for group in self.optimisers[player].param_groups for weight in group["params"]]
+        """Let this player's weights require gradients inside the block. This is the whole detach policy."""
+        weights = self._weights(player)
         for weight in weights:
             weight.requires_grad_(True)
         try:
@@ -208,6 +207,9 @@ class Game:
         finally:
             for weight in weights:
                 weight.requires_grad_(False)
+
+    def _weights(self, player: str) -> list[nn.Parameter]:
+        return [weight for group in self.optimisers[player].param_groups for weight in group["params"]]
 
     def sampler(self, *, averaged: bool = True) -> Sampler:
         """The prior and the generator of the showcase; their average if the game keeps one."""

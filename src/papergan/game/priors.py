@@ -87,8 +87,8 @@ class Uniform(Prior):
 class WithDropoutNoise(Prior):
     """A prior with noise for a generator's dropout: [z, u], u ~ U(0, 1)^units, float32 [count, latent_dim].
 
-    With dropout masks made from u, an image is a function of its latent although dropout stays on. Only z is truncated
-    and interpolated; u stays that of the start. latent_dim: of z and u together.
+    With dropout masks made from u, an image is a function of its latent although dropout stays on. Only z is truncated.
+    latent_dim: of z and u together.
     """
 
     def __init__(self, latents: Prior, units: int) -> None:
@@ -103,9 +103,12 @@ class WithDropoutNoise(Prior):
         return self._with_noise(*self.latents.truncated(count, progress, threshold))
 
     def between(self, start: Tensor, end: Tensor, position: Tensor) -> Tensor:
+        """As z is interpolated; u is taken over from the end one number after another, so that it stays uniform."""
         size = self.latents.latent_dim
         moved = self.latents.between(start[:, :size], end[:, :size], position)
-        return torch.cat([moved, start[:, size:]], dim=1)
+        turns = (torch.arange(self.units, device=start.device) + 0.5) / self.units
+        noise = torch.where(position[:, None].to(start) > turns, end[:, size:], start[:, size:])
+        return torch.cat([moved, noise], dim=1)
 
     def _with_noise(self, latent: Tensor) -> tuple[Tensor, ...]:
         noise = per_image(lambda n: torch.rand(n, self.units, device=self.where.device), len(latent))

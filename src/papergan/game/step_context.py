@@ -1,4 +1,4 @@
-"""The tensors of one optimiser step: real images, latents, fakes, discriminator outputs, each computed at most once."""
+"""The tensors of a turn's optimiser step: real images, latents, fakes, discriminator outputs, each computed once."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Scores:
 class StepContext:
     """The tensors of one optimiser step for its terms, each computed on first access, and cached.
 
-    tensors: the cache; of another turn's context for a turn that shares its latents, images and scores.
+    cache: of another turn's context, for a turn that shares its latents, images and scores; None = of its own.
     """
 
     def __init__(
@@ -45,10 +45,10 @@ class StepContext:
         turn: Turn,
         batch: Mapping[str, Tensor],
         progress: Progress | GraphScalars,
-        tensors: dict[Hashable, Any] | None = None,
+        cache: dict[Hashable, Any] | None = None,
     ) -> None:
         self.game, self.turn, self.batch, self.progress = game, turn, batch, progress
-        self._memo = {} if tensors is None else tensors
+        self._memo = {} if cache is None else cache
 
     def cached(self, *key: Hashable, compute: Callable[[], T]) -> T:
         """The value of `key`, computed on first access."""

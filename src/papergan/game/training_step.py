@@ -1,4 +1,4 @@
-"""One training step of a game: every turn once, each an optimiser step of its player."""
+"""One training step of a game: every turn once, each an optimiser step of its player, in turns or simultaneous."""
 
 from __future__ import annotations
 
@@ -97,11 +97,11 @@ def _simultaneous_steps(
     autocast: torch.dtype | None,
 ) -> Report:
     """Take all gradients at the present weights, of the same generated images and scores, then all optimiser steps."""
-    updates, tensors = [], dict[Hashable, Any]()
+    updates, cache = [], dict[Hashable, Any]()
     with ExitStack() as stack:
         learning = [stack.enter_context(game.learning(turn.player)) for turn in turns]
         for turn, weights in zip(turns, learning, strict=True):
-            context = StepContext(game, turn, batch, progress, tensors)
+            context = StepContext(game, turn, batch, progress, cache)
             weighted = _weighted_terms(turn, context, autocast)
             _backward(weighted.sum(), weights, retain_graph=turn is not turns[-1])
             updates.append((turn, context, weights, weighted.detach()))

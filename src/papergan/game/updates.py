@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
+
+from torch import Tensor
 
 if TYPE_CHECKING:
     from papergan.game.game import Turn
@@ -15,11 +17,14 @@ Both are named as in Mescheder et al. 2018 (arXiv:1801.04406), section 2.
 """
 
 
-def check_simultaneous(turns: Sequence[Turn]) -> None:
-    """Raise ValueError where these turns cannot share one `StepContext` and one real batch."""
+def check_simultaneous(turns: Sequence[Turn], weights: Mapping[str, Iterable[Tensor]]) -> None:
+    """Raise ValueError where these turns cannot share one `StepContext`. weights: of the players, by name."""
     shared = {(turn.repeats, turn.fakes_per_real, turn.differentiated) for turn in turns}
-    if len({turn.player for turn in turns}) < len(turns) or len(shared) > 1 or turns[0].repeats > 1:
+    if len({turn.player for turn in turns}) < len(turns) or len(shared) > 1 or any(turn.repeats > 1 for turn in turns):
         raise ValueError(
             "simultaneous updates need one turn for each player, with repeats of 1, the same fakes_per_real, and "
-            "gradients in the same images"
+            "penalties on the gradient in the same images (R1 of one player alone, for example, is impossible)"
         )
+    owned = [id(weight) for mine in weights.values() for weight in mine]
+    if len(set(owned)) < len(owned):
+        raise ValueError("simultaneous updates need players that share no weights")

@@ -11,8 +11,8 @@ inputs of the last two layers, not to pixels, latents or classes. The generator'
 latents change next to nothing, and every class is one image, unlike those of the paper's figure 2 (setting
 `sampled_dropout`). Generated classes are drawn uniformly, in training and in samples.
 Deviations: images are in [-1, 1] here and mapped, as in `maxout_gan`. The paper stops where the likelihood of
-validation images is highest; here the recipe sets the training length, and the likelihood of which generator of it is
-compared with the paper's: its `evaluation.parzen_while_training` keeps that one.
+validation images is highest; here the recipe sets the training length, and the generator with the highest likelihood
+during it is kept and scored next to the last one (`evaluation.parzen_while_training`).
 Deterministic on a GPU: torch has deterministic kernels for matrix products, sums, maxima and elementwise functions.
 """
 

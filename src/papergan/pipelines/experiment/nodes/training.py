@@ -249,7 +249,7 @@ def _prune(prune: Prune, steps: int, row: Row) -> None:
 
 def _report_evaluation(tracker: Tracker, check: Callable[[Row], None], row: Row) -> None:
     tracker.report(row)
-    shown = [name for name in row if name.endswith(("fid", "is_mean", "precision", "recall", "midpoint"))]
+    shown = [name for name in row if name.endswith(("fid", "is_mean", "precision", "recall", "midpoint", "validation"))]
     logger.info("Epoch %g: %s", row["epoch"], ", ".join(f"{name} {row[name]:.4g}" for name in shown))
     check(row)
 
