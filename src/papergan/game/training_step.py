@@ -84,7 +84,8 @@ def optimiser_step(
     context = StepContext(game, turn, batch, progress)
     with game.learning(turn.player) as weights:
         weighted = _weighted_terms(turn, context, autocast)
-        _backward(weighted.sum(), weights)
+        _clear_gradients(weights)
+        weighted.sum().backward()  # type: ignore[no-untyped-call]
     return _update(turn, context, weights, weighted.detach(), guard)
 
 
@@ -103,7 +104,8 @@ def _simultaneous_steps(
         for turn, weights in zip(turns, learning, strict=True):
             context = StepContext(game, turn, batch, progress, cache)
             weighted = _weighted_terms(turn, context, autocast)
-            _backward(weighted.sum(), weights, retain_graph=turn is not turns[-1])
+            _clear_gradients(weights)
+            torch.autograd.backward(weighted.sum(), inputs=weights, retain_graph=turn is not turns[-1])
             updates.append((turn, context, weights, weighted.detach()))
     report: Report = {}
     for update in updates:
@@ -117,11 +119,9 @@ def _weighted_terms(turn: Turn, context: StepContext, autocast: torch.dtype | No
         return torch.stack([context.value(term.weight) * term(context) for term in turn.objective])
 
 
-def _backward(loss: Tensor, weights: Sequence[nn.Parameter], *, retain_graph: bool = False) -> None:
-    """Set the gradients of these weights, and of no others. Each is a tensor of its own, which may be changed."""
+def _clear_gradients(weights: Sequence[nn.Parameter]) -> None:
     for weight in weights:  # as zero_grad does, without its hooks
         weight.grad = None
-    torch.autograd.backward(loss, inputs=weights, retain_graph=retain_graph)
 
 
 def _update(
