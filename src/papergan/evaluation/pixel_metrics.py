@@ -30,6 +30,8 @@ def score_pixels(
 ) -> dict[str, float]:
     """`ms_ssim`, and if requested `pixel_copy_rate`, `pixel_distance_ratio` and `parzen_ll_historical`.
 
+    With the latter come its error, `parzen_bandwidth` and, of validation images, `parzen_ll_validation`.
+
     pixels: generated images, in any order; real, held_out: the real images of the reference split and of the other
     split; validation: images for choosing the bandwidth of the Parzen window, if the rules say so; all uint8
     [N, C, S, S] of one size. Copies are searched among training images and likelihoods taken on test images, whichever

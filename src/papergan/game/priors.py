@@ -106,8 +106,8 @@ class WithDropoutNoise(Prior):
         """As z is interpolated; u is taken over from the end one number after another, so that it stays uniform."""
         size = self.latents.latent_dim
         moved = self.latents.between(start[:, :size], end[:, :size], position)
-        turns = (torch.arange(self.units, device=start.device) + 0.5) / self.units
-        noise = torch.where(position[:, None].to(start) > turns, end[:, size:], start[:, size:])
+        switched_at = (torch.arange(self.units, device=start.device) + 0.5) / self.units
+        noise = torch.where(position[:, None].to(start) > switched_at, end[:, size:], start[:, size:])
         return torch.cat([moved, noise], dim=1)
 
     def _with_noise(self, latent: Tensor) -> tuple[Tensor, ...]:
