@@ -13,6 +13,8 @@ from papergan.inference.model_library import ModelLibrary
 from pipelines.test_experiment import shapes
 from pipelines.test_sweep import NAME, RECIPE, RECIPES
 
+LIKELIHOOD = RECIPE["common"]["evaluation"] | {"parzen_samples": 100, "parzen_validation": 10}
+
 
 def check(tmp_path, common=None, workers=None, **search):
     given = (
@@ -54,6 +56,8 @@ def test_a_sweep_knows_its_recipe_and_how_often_a_trial_is_evaluated(tmp_path):
         ({"objective": "code_error", "pruner": "none"}, "code_error is measured of systems with an encoder alone"),
         ({"objective": "domain_ppl_w", "pruner": "none"}, "domain_ppl_w is measured of systems with styles alone"),
         ({"objective": "domain_class_accuracy"}, "is measured of systems that are asked for a class alone"),
+        ({"objective": "parzen_ll_historical", "common": {"validation": 10, "evaluation": LIKELIHOOD}},
+         r"pruner: median needs the objective .*: set sweep\.common\.evaluation\.parzen_while_training=true, or"),
         ({"common": {"training": {"steps": 1}}}, "pruner: median needs more evaluations .* there are 0: lower sweep"),
         ({"warmup_evaluations": 1}, "than warmup_evaluations, 1, and there are 1: lower sweep"),
         ({"space": {"overrides.width": {"choice": [8, 10**8]}}}, "sweep: "),
@@ -63,6 +67,11 @@ def test_what_cannot_run_is_refused_in_one_line(tmp_path, changes, fault):
     with pytest.raises(RecipeError, match=fault) as caught:
         check(tmp_path, **changes)
     assert "\n" not in str(caught.value)
+
+
+def test_a_likelihood_that_is_measured_during_training_may_prune(tmp_path):
+    common = {"validation": 10, "evaluation": LIKELIHOOD | {"parzen_while_training": True}}
+    assert check(tmp_path, common, objective="parzen_ll_historical").evaluations == 1
 
 
 def test_its_trials_are_not_trained_at_once(tmp_path):

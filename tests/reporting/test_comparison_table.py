@@ -61,6 +61,7 @@ def test_measured_cells(published: tuple[PublishedRow, ...]) -> None:
     assert (row[INCEPTION_IS], row[f"{INCEPTION_IS} std"]) == (6.0, 0.1)
     assert (row[f"best {INCEPTION_FID}"], row["best_fid_epoch"]) == (25, 900)
     assert (row[f"best {INCEPTION_IS}"], row["best_is_epoch"]) == (6.5, 800)
+    assert pd.isna(row["best_likelihood_epoch"])  # not measured
     assert (row["discriminator_accuracy_zero"], row["discriminator_accuracy_midpoint"]) == (0.5, 0.9)
     assert row["commit"] == "0123456789ab"
     assert row["extractors"] == "inception iiiiiiii"

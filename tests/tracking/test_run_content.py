@@ -75,6 +75,15 @@ def test_the_summary_is_the_first_extractor_and_the_fid_of_others():
     assert "summary/domain_kid" not in found
 
 
+def test_the_summary_has_the_likelihood_at_the_end_and_of_the_best_generator():
+    rules = score_card().protocols[0].__dict__ | {"parzen_samples": 100, "parzen_validation": 50}
+    final = {"domain_fid": 9.0, "parzen_ll_historical": 160.0, "domain_num_samples": 100.0}
+    best = {"epoch": 0.5, "step": 6, "parzen_ll_historical": 166.0, "domain_num_samples": 100.0}
+    found = summary_metrics(score_card(protocols=[rules], final=final, best_likelihood=best))
+    assert (found["summary/likelihood"], found["summary/best_likelihood"]) == (160.0, 166.0)
+    assert {"likelihood", "best_likelihood"} <= set(COLUMNS)
+
+
 def test_the_table_of_runs_shows_every_summary_metric():
     key, value = table_view()
     shown = json.loads(value)["selectedColumns"]

@@ -38,6 +38,10 @@ class RealRow(Document):
     metrics: dict[str, float]
 
 
+BEST_METRICS = {"fid": "fid", "is": "is_mean", "likelihood": "parzen_ll_historical"}
+"""The metric that papers report, by the criterion of `ScoreCard.best`."""
+
+
 class BestScore(BaseModel):
     """The point in training at which a metric was best: `epoch`, `step`, and all metrics at that point."""
 

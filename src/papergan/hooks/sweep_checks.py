@@ -113,6 +113,11 @@ def _find_unmeasured(sweep: Sweep, images: ImageSpec) -> Iterator[str]:
     count = COUNTS.get(sweep.search.metric)
     if count is not None and not getattr(evaluation, count):
         yield f"{where} is not measured where {sweep.name}.common.evaluation.{count} is 0"
+    elif count == "parzen_samples" and sweep.search.pruner != "none" and not evaluation.parzen_while_training:
+        yield (
+            f"{sweep.name}.search.pruner: {sweep.search.pruner} needs the objective at evaluations during training: "
+            f"set {sweep.name}.common.evaluation.parzen_while_training=true, or pruner: none"
+        )
 
 
 def _evaluations(recipe: Recipe, images: ImageSpec, published: int | None, library: ImageLibrary) -> int:

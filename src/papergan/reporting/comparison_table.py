@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from papergan.evaluation.protocol import Protocol
-from papergan.evaluation.scorecard import RealRow, ScoreCard
+from papergan.evaluation.scorecard import BEST_METRICS, RealRow, ScoreCard
 from papergan.metrics.registry import DISCRIMINATOR_METRICS, FLOOR, METRICS
 from papergan.reporting.column_headers import Headers, column_headers, metric_order
 from papergan.reporting.published_results import PublishedRow
@@ -20,8 +20,9 @@ Cells = dict[str, Cell]
 
 PUBLISHED_COLUMNS = ["paper", "table", "row", "metric", "published", "published std", "published epoch"]
 MEASURED_COLUMNS = ["experiment", "variant", "dataset", "status", "seeds"]
+BEST_EPOCHS = tuple(f"best_{which}_epoch" for which in BEST_METRICS)
 RUN_COLUMNS = [
-    "best_fid_epoch", "best_is_epoch", "num_samples", "extractors", "protocol", "epochs", "steps", "images_seen",
+    *BEST_EPOCHS, "num_samples", "extractors", "protocol", "epochs", "steps", "images_seen",
     "hardware", "training_seconds", "commit", "versions", "recipe", "data",
 ]  # fmt: skip
 REMARK_COLUMNS = ["flags", "note"]
@@ -115,8 +116,7 @@ def _measured(group: SeedGroup, headers: Headers) -> Cells:
         "seeds": ", ".join(str(one.seed) for one in (*group.finished, *group.diverged)),
         **_final(group, headers),
         **{name: found.value for name, found in discriminator.items() if found},
-        **_best(group, "fid", "fid", headers),
-        **_best(group, "is", "is_mean", headers),
+        **_best(group, headers),
         "num_samples": "; ".join(f"{p.source} {p.num_samples}" for p in card.protocols),
         "extractors": "; ".join(f"{p.source} {p.extractor_digest[:8]}" for p in card.protocols),
         "protocol": _rules(card),
@@ -170,15 +170,16 @@ def _above_floor(group: SeedGroup, protocol: Protocol, headers: Headers) -> Cell
     return {header: floor.value, f"{header} as many": as_many, f"{header} ratio": ratio}
 
 
-def _best(group: SeedGroup, which: str, name: str, headers: Headers) -> Cells:
+def _best(group: SeedGroup, headers: Headers) -> Cells:
     cells: Cells = {}
-    best_scores = group.best_scores(which)
-    if len(group.finished) == len(best_scores) == 1:
-        cells[f"best_{which}_epoch"] = best_scores[0].epoch
-    for protocol in group.protocols:
-        found = group.best(which, f"{protocol.metric_prefix}{name}")
-        if found is not None:
-            cells[f"best {headers[protocol.comparability_digest(METRICS[name]), name]}"] = found.value
+    for which, name in BEST_METRICS.items():
+        best_scores = group.best_scores(which)
+        if len(group.finished) == len(best_scores) == 1:
+            cells[f"best_{which}_epoch"] = best_scores[0].epoch
+        for protocol in group.protocols:
+            found = group.best(which, protocol.name_of(METRICS[name]))
+            if found is not None:
+                cells[f"best {headers[protocol.comparability_digest(METRICS[name]), name]}"] = found.value
     return cells
 
 

@@ -6,15 +6,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from papergan.reporting.column_headers import GENERATED, OF_TRANSLATIONS_ALONE, TRANSLATED, is_headline, metric_of
-from papergan.reporting.comparison_table import MEASURED_COLUMNS, PUBLISHED_COLUMNS, REMARK_COLUMNS, RUN_COLUMNS
+from papergan.reporting.comparison_table import (
+    BEST_EPOCHS,
+    MEASURED_COLUMNS,
+    PUBLISHED_COLUMNS,
+    REMARK_COLUMNS,
+    RUN_COLUMNS,
+)
 from papergan.reporting.pages import markdown_page, plus_minus, text
 
 if TYPE_CHECKING:
     import pandas as pd
 
-RUN_ONLY_COLUMNS = [
-    name for name in RUN_COLUMNS if name not in ("best_fid_epoch", "best_is_epoch", "epochs", "images_seen")
-]
+RUN_ONLY_COLUMNS = [name for name in RUN_COLUMNS if name not in (*BEST_EPOCHS, "epochs", "images_seen")]
 DERIVED_SUFFIXES = (" std", " ratio", " rank")
 FLOOR = " floor@"
 RESULT_METRICS = ("discriminator_accuracy_zero", "discriminator_accuracy_midpoint", "discriminator_gap")

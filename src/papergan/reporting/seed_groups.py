@@ -59,7 +59,7 @@ class SeedGroup:
         return measured(name, [card.final for card in self.finished])
 
     def best(self, which: str, name: str) -> Measured | None:
-        """A metric at the best epoch of each seed. which: "fid" or "is"."""
+        """A metric at the best epoch of each seed. which: a criterion of `ScoreCard.best`."""
         return measured(name, [best.metrics for best in self.best_scores(which)])
 
     def best_scores(self, which: str) -> list[BestScore]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from papergan.datasets.page import Page
-from papergan.evaluation.scorecard import RealRow, ScoreCard
+from papergan.evaluation.scorecard import BEST_METRICS, RealRow, ScoreCard
 from papergan.evaluation.translation_baselines import BASELINES
 from papergan.metrics.registry import METRICS
 from papergan.reporting.column_headers import column_headers
@@ -34,7 +34,7 @@ SHOWN_METRICS = (
     "fid", "is_mean", "log_is", "precision", "recall", "coverage", "classes_covered", "class_entropy", "ms_ssim",
     "nas_real", "nas_flips", "nas", "copy_rate", "distance_ratio", "two_sample_accuracy",
 )  # fmt: skip
-BEST = {"fid": "fid", "is_mean": "is"}  # metrics whose best epoch is in score cards, and its name there
+BEST = {metric: which for which, metric in BEST_METRICS.items()}  # metrics whose best epoch is in score cards
 RANKED = ("fid", "is_mean", "recall", "coverage")
 SPEEDS: dict[str, TrialMeasure] = {"time": seconds_per_image, "sampling": sampling_seconds}
 

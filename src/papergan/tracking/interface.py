@@ -19,7 +19,7 @@ MACHINE_LEARNING = "workflowType=machine_learning"  # without it MLflow may open
 COLUMNS = (
     "fid", "domain_fid", "kid", "domain_kid", "is", "domain_is", "precision", "domain_precision", "recall",
     "domain_recall", "copy_rate", "domain_copy_rate", "best_fid", "best_domain_fid", "best_is", "best_domain_is",
-    "images", "training_minutes",
+    "likelihood", "best_likelihood", "images", "training_minutes",
 )  # fmt: skip
 """Metrics of the section `summary`, in the order of the table: those that no run has take no room."""
 

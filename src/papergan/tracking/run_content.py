@@ -12,7 +12,8 @@ from typing import Any
 from papergan.config.checked import Experiment, Sweep, TrialPlan
 from papergan.config.papers import find_paper
 from papergan.config.training import TrainingRecipe
-from papergan.evaluation.scorecard import ScoreCard
+from papergan.evaluation.scorecard import BEST_METRICS, ScoreCard
+from papergan.metrics.registry import METRICS
 from papergan.project import COMMAND
 from papergan.tracking import provenance
 from papergan.tracking.interface import run_page, table_page
@@ -34,7 +35,7 @@ NAMED = (
 """Patterns of the settings that the name of a run has, in this order."""
 SUMMARY = {
     "fid": "fid", "kid_mean": "kid", "is_mean": "is", "precision": "precision", "recall": "recall",
-    "copy_rate": "copy_rate",
+    "copy_rate": "copy_rate", "parzen_ll_historical": "likelihood",
 }  # fmt: skip
 """Final metrics of the section `summary`, by their names in score cards."""
 
@@ -126,15 +127,15 @@ def summary_metrics(card: ScoreCard) -> dict[str, float]:
     numbers are in the score card, which is a file of the run.
     """
     row: dict[str, float] = {"step": card.steps}
-    prefixes = [protocol.metric_prefix for protocol in card.protocols]
-    for place, prefix in enumerate(prefixes):
+    for place, protocol in enumerate(card.protocols):
+        names = {metric: protocol.name_of(METRICS[metric]) for metric in SUMMARY}
         for metric, short in SUMMARY.items() if place == 0 else [("fid", "fid")]:
-            if f"{prefix}{metric}" in card.final:
-                row[f"summary/{prefix}{short}"] = card.final[f"{prefix}{metric}"]
-    for which, metric in (("fid", "fid"), ("is", "is_mean")):
-        best = card.best.get(which)
-        if prefixes and best is not None and f"{prefixes[0]}{metric}" in best.metrics:
-            row[f"summary/best_{prefixes[0]}{which}"] = best.metrics[f"{prefixes[0]}{metric}"]
+            if names[metric] in card.final:
+                row[f"summary/{names[metric].removesuffix(metric)}{short}"] = card.final[names[metric]]
+        for which, metric in BEST_METRICS.items() if place == 0 else ():
+            best = card.best.get(which)
+            if best is not None and names[metric] in best.metrics:
+                row[f"summary/best_{names[metric].removesuffix(metric)}{which}"] = best.metrics[names[metric]]
     return row | {"summary/images": card.images_seen, "summary/training_minutes": card.training_seconds / 60}
 
 
