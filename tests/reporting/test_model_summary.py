@@ -65,3 +65,9 @@ def test_terms_have_their_weights_and_players_their_rates():
     (matching,) = turns[turns["term"] == "feature_matching"]["weight"]
     assert float(matching) == systems.resolve("hybrid", {})["feature_matching"]
     assert all(player_table(game)["optimiser"].str.startswith("Adam("))
+
+
+@pytest.mark.parametrize(("system", "updates"), [("maxout_gan", "simultaneous"), ("wgan_gp", "alternating")])
+def test_the_notes_say_in_which_order_the_players_are_updated(system, updates):
+    game = systems.build(system, IMAGES, small(system), seed=0)
+    assert any(f"updates of the players: {updates}" in note for note in notes_on(game, IMAGES, summarise(game, IMAGES)))

@@ -213,7 +213,7 @@ def notes_on(game: Game, images: ImageSpec, summaries: list[NetworkSummary]) -> 
     return [
         f"images {images.channels}x{images.size}x{images.size} in [-1, 1]{classes}",
         f"{weights:,} numbers in all networks, {4 * weights / 2**20:.1f} MiB as float32",
-        f"real batches per training step: {game.batches_per_step}",
+        f"real batches per training step: {game.batches_per_step}; updates of the players: {game.updates}",
         f"exported: {game.showcase.generator}, drawn from {game.showcase.source}; "
         f"average of its weights: {_average(game)}",
         f"augmentation of what discriminators see: {augmented}",
