@@ -23,6 +23,7 @@ PAPERS = (
     "docs/optimisation.md",
     "docs/limited_data.md",
     "docs/began.md",
+    "docs/review.md",
     "docs/wireless_channels.md",
     "docs/sound.md",
     "docs/vectors.md",
