@@ -58,7 +58,19 @@ def test_defaults_of_the_system_are_part_of_the_settings():
                 },
                 "validation": 9,
             },
-            "parzen_while_training needs num_samples of at least parzen_samples, 600: .* there are 500 during training",
+            "needs num_samples and final_num_samples of at least parzen_samples, 600: .* one of them is 500",
+        ),
+        (
+            {
+                "evaluation": {
+                    "parzen_while_training": True,
+                    "parzen_validation": 9,
+                    "parzen_samples": 600,
+                    "final_num_samples": 400,
+                },
+                "validation": 9,
+            },
+            "needs num_samples and final_num_samples of at least parzen_samples, 600: .* one of them is 400",
         ),
         ({"evaluation": {"parzen_bandwidths": [0.0]}}, "hybrid_cifar10.evaluation.parzen_bandwidths"),
         ({"evaluation": {"nas_samples": 9}}, "evaluation.nas_samples: .* system 'hybrid' is asked for none here"),

@@ -82,6 +82,28 @@ def test_a_uniform_prior_goes_straight():
     assert Uniform(3).between(a, b, torch.tensor([0.25, 0.5])).tolist() == [[0.25] * 3, [0.5] * 3]
 
 
+class TestDropoutNoise:
+    START = torch.cat([torch.full((2, 3), -1.0), torch.rand(2, 1000, generator=torch.Generator().manual_seed(0))], 1)
+    END = torch.cat([torch.full((2, 3), 1.0), torch.rand(2, 1000, generator=torch.Generator().manual_seed(1))], 1)
+
+    @pytest.mark.parametrize("interpolation", [slerp, lambda a, b, t: torch.lerp(a, b, t[:, None])])
+    def test_noise_stays_uniform_by_every_interpolation(self, interpolation):
+        prior = WithDropoutNoise(Uniform(3), 1000)
+        middle = prior.between_by(interpolation, self.START, self.END, torch.full((2,), 0.5))
+        torch.testing.assert_close(middle[:, :3], torch.zeros(2, 3))
+        assert [float((middle[:, 3:] < at).float().mean()) for at in (0.25, 0.5)] == pytest.approx(
+            [0.25, 0.5], abs=0.03
+        )
+        assert torch.equal(middle[:, 3:503], self.END[:, 3:503])
+        assert torch.equal(middle[:, 503:], self.START[:, 503:])
+
+    @pytest.mark.parametrize("choices", [0, 4])
+    def test_on_a_path_whose_length_is_measured_no_mask_changes(self, choices):
+        prior = WithDropoutNoise(Uniform(3), 1000)
+        path = (WithChoice(prior, choices) if choices else prior).path(self.START, self.END, torch.full((2,), 0.75))
+        torch.testing.assert_close(path, torch.cat([torch.full((2, 3), 0.5), self.START[:, 3:]], 1))
+
+
 class TestSampler:
     def test_truncated_samples_are_a_function_of_seed_and_threshold(self):
         sampler = Sampler(Gaussian(5), TinyGenerator())

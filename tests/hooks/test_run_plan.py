@@ -75,6 +75,17 @@ def test_the_shorter_run_is_a_valid_one(plan):
     assert Recipe.parse("mine", given).training.steps == 240  # eight minutes of two seconds
 
 
+def test_the_shorter_run_measures_the_likelihood_of_as_many_samples_as_there_are(plan):
+    likelihood = {"parzen_while_training": True, "parzen_samples": 10000, "parzen_validation": 5}
+    given = recipe(validation=5, evaluation=recipe()["evaluation"] | likelihood)
+    text = shorter(replace(slower(plan, 2.0), recipe=Recipe.parse("mine", given)))
+    for place, value in (pair.split("=") for pair in shlex.split(text.partition(": ")[2])[5].split(",")):
+        _, group, name = place.split(".")
+        given[group][name] = yaml.safe_load(value)
+    rules = Recipe.parse("mine", given).evaluation
+    assert rules.parzen_samples == rules.num_samples == 1000
+
+
 def test_the_shorter_run_is_on_the_same_images_of_ones_own(plan):
     mine = plan.recipe.model_copy(update={"dataset": "/data/cats"})
     assert '--params "mine.dataset=/data/cats,mine.training' in shorter(replace(slower(plan, 2.0), recipe=mine))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from helpers.toy_extractor import PixelExtractor
-from papergan.game.priors import Uniform
+from papergan.game.priors import Uniform, WithDropoutNoise
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
 from papergan.game.style_generator import StyleGenerator, StyleLatents
@@ -45,6 +45,26 @@ def test_so_few_that_none_are_trimmed_are_the_exact_mean() -> None:
 def test_it_grows_with_the_square_and_is_zero_for_a_collapsed_generator() -> None:
     assert length(0.5) == pytest.approx(4 * length(0.25), rel=1e-2)
     assert length(0.0) == 0
+
+
+class Dropped(nn.Module):
+    """As `Plain`, with the first component dropped where the noise is below one half."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plain = Plain(0.5)
+
+    def forward(self, latent: Tensor) -> Tensor:
+        kept = torch.cat([(latent[:, 3:4] > 0.5).float(), torch.ones(len(latent), 2)], dim=1)
+        image: Tensor = self.plain(latent[:, :3] * kept)
+        return image
+
+
+def test_dropout_noise_does_not_count_since_no_mask_changes_on_a_path() -> None:
+    """As for a linear generator; the first component counts half of the time. A change of a mask counts 1e8-fold."""
+    sampler = Sampler(WithDropoutNoise(Uniform(3), 1), Dropped())
+    found = sampler_path_length(sampler, PixelExtractor(), count=4000, seed=0, progress=Progress())
+    assert found == pytest.approx((127.5 * 0.5) ** 2 * 2.5 * 2 / 3, rel=0.07)
 
 
 def test_a_source_that_is_no_prior_has_no_way_between_latents() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +13,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from helpers.project_run import PROJECT, score_card
 from papergan.config.checked import TrialPlan
 from papergan.config.dirac import Complex, DiracResult
+from papergan.config.experiment import Recipe
 from papergan.config.grid import GridRecipe
 from papergan.config.mode_stress import ModeResult, ModeStressRecipe
 from papergan.config.mode_stress import trials_of as mode_trials
@@ -143,6 +144,18 @@ def test_a_run_that_was_extended_and_then_diverged_does_not_count(epochs, steps,
     trial = plan(seeds=(0,)).trials[0]
     about = {"diverged": "NaN", "generator_digest": None, "epochs": epochs, "steps": steps}
     assert nodes._is_of(card_of(trial, 4.0, **about), trial) == counts
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_run_that_did_not_keep_its_likeliest_generator_does_not_count_where_that_is_asked_for(kept):
+    evaluation = {"parzen_while_training": True, "parzen_samples": 1000, "parzen_validation": 10}
+    recipe = RECIPES["gan_mnist"] | {"validation": 10, "seed": 0}
+    recipe["evaluation"] = recipe["evaluation"] | evaluation
+    trial = plan(seeds=(0,)).trials[0]
+    trial = replace(trial, recipe=Recipe.parse("gan_mnist", recipe))
+    card = card_of(trial, 4.0)
+    best = {"epoch": 25.0, "step": 19525, **card.final}
+    assert nodes._is_of(card_of(trial, 4.0, best_likelihood=best if kept else None), trial) == kept
 
 
 def test_only_what_has_no_score_card_is_trained(tmp_path, monkeypatch):

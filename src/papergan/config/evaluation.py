@@ -126,10 +126,11 @@ class EvaluationSettings(MetricSettings):
     def _likelihood_has_images(self) -> EvaluationSettings:
         if self.parzen_while_training and not (self.parzen_samples and self.parzen_validation):
             raise ValueError("parzen_while_training needs parzen_samples, and parzen_validation to choose by; set both")
-        if self.parzen_while_training and self.num_samples < self.parzen_samples:
+        fewest = min(self.num_samples, self.final_num_samples)
+        if self.parzen_while_training and fewest < self.parzen_samples:
             raise ValueError(
-                f"parzen_while_training needs num_samples of at least parzen_samples, {self.parzen_samples}: the "
-                f"likelihood depends on their number, and there are {self.num_samples} during training"
+                f"parzen_while_training needs num_samples and final_num_samples of at least parzen_samples, "
+                f"{self.parzen_samples}: the likelihood depends on their number, and one of them is {fewest}"
             )
         return self
 

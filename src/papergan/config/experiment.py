@@ -115,6 +115,8 @@ class Recipe(StrictModel):
 
     @model_validator(mode="after")
     def _enough_validation_images(self) -> Recipe:
+        if self.input is not None and self.evaluation.parzen_samples:
+            raise ValueError("evaluation.parzen_samples is for generators that are given latents: leave it out")
         if self.evaluation.parzen_validation > (self.validation or 0):
             wanted, there = self.evaluation.parzen_validation, self.validation or 0
             raise ValueError(f"evaluation.parzen_validation wants {wanted} images of validation, which has {there}")

@@ -198,7 +198,7 @@ class Game:
 
     @contextmanager
     def learning(self, player: str) -> Iterator[list[nn.Parameter]]:
-        """Let this player's weights require gradients inside the block. This is the whole detach policy."""
+        """Let this player's weights require gradients inside the block; those of others do in blocks of their own."""
         weights = self._weights(player)
         for weight in weights:
             weight.requires_grad_(True)

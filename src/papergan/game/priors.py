@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,8 @@ from papergan.errors import RecipeError
 from papergan.game.schedules import Progress
 from papergan.game.sharding import per_image
 from papergan.image_range import to_model_range
+
+Interpolation = Callable[[Tensor, Tensor, Tensor], Tensor]  # from [B, Z] to [B, Z], at positions [B] in 0..1
 
 
 class Prior(nn.Module):
@@ -49,6 +51,14 @@ class Prior(nn.Module):
     def between(self, start: Tensor, end: Tensor, position: Tensor) -> Tensor:
         """Linear interpolation from `start` to `end`, [B, Z] each; position [B] in 0..1."""
         return torch.lerp(start, end, position[:, None].to(start))
+
+    def between_by(self, interpolation: Interpolation, start: Tensor, end: Tensor, position: Tensor) -> Tensor:
+        """As `between`, by another interpolation of what can be interpolated: `slerp`, for example."""
+        return interpolation(start, end, position)
+
+    def path(self, start: Tensor, end: Tensor, position: Tensor) -> Tensor:
+        """As `between`, for path lengths: a path on which images change continuously."""
+        return self.between(start, end, position)
 
 
 class Gaussian(Prior):
@@ -104,8 +114,17 @@ class WithDropoutNoise(Prior):
 
     def between(self, start: Tensor, end: Tensor, position: Tensor) -> Tensor:
         """As z is interpolated; u is taken over from the end one number after another, so that it stays uniform."""
+        return self.between_by(self.latents.between, start, end, position)
+
+    def path(self, start: Tensor, end: Tensor, position: Tensor) -> Tensor:
+        """With the noise of the start, since images jump where a mask changes."""
         size = self.latents.latent_dim
-        moved = self.latents.between(start[:, :size], end[:, :size], position)
+        moved = self.latents.path(start[:, :size], end[:, :size], position)
+        return torch.cat([moved, start[:, size:].to(moved)], dim=1)
+
+    def between_by(self, interpolation: Interpolation, start: Tensor, end: Tensor, position: Tensor) -> Tensor:
+        size = self.latents.latent_dim
+        moved = interpolation(start[:, :size], end[:, :size], position)
         switched_at = (torch.arange(self.units, device=start.device) + 0.5) / self.units
         noise = torch.where(position[:, None].to(start) > switched_at, end[:, size:], start[:, size:])
         return torch.cat([moved, noise], dim=1)
@@ -153,6 +172,12 @@ class WithChoice(Prior):
 
     def between(self, start: Tensor, end: Tensor, position: Tensor) -> Tensor:
         return self.latents.between(start, end, position)
+
+    def between_by(self, interpolation: Interpolation, start: Tensor, end: Tensor, position: Tensor) -> Tensor:
+        return self.latents.between_by(interpolation, start, end, position)
+
+    def path(self, start: Tensor, end: Tensor, position: Tensor) -> Tensor:
+        return self.latents.path(start, end, position)
 
 
 class InputImages(Prior):

@@ -81,7 +81,7 @@ class Sampler(nn.Module):
         if not isinstance(self.prior, WithChoice):
             return None
         chunks = range(-(-count // CHUNK))
-        draws = [self.latents(CHUNK, seed, "samples", c, progress=progress, truncation=truncation) for c in chunks]
+        draws = (self.latents(CHUNK, seed, "samples", c, progress=progress, truncation=truncation) for c in chunks)
         return torch.cat([draw[-1].argmax(1) for draw in draws])[:count].cpu()
 
     def with_choices(self, latent: tuple[Tensor, ...], choices: Tensor, first: int = 0) -> tuple[Tensor, ...]:

@@ -188,8 +188,8 @@ def shorter(plan: RunPlan) -> str:
         f"training.{key}": None for key in ("epochs", "images") if getattr(plan.recipe.training, key) is not None
     }
     changes |= {"training.steps": steps, "evaluation.num_samples": samples, "evaluation.final_num_samples": final}
-    if epochs:
-        changes["evaluation.every_epochs"] = f"{max(epochs / 2, 1e-4):.2g}"
+    changes |= {"evaluation.parzen_samples": samples} if rules.parzen_while_training else {}
+    changes |= {"evaluation.every_epochs": f"{max(epochs / 2, 1e-4):.2g}"} if epochs else {}
     text = ",".join(f"{plan.name}.{place}={text_of(value)}" for place, value in changes.items())
     seconds = steps * plan.cost.seconds + plan.measuring_seconds(2, samples, final) + plan.classifier_seconds
     start = command([plan.name], plan.environment, plan.conf_source)

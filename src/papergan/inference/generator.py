@@ -152,10 +152,11 @@ class Generator(StyleMethods):
     ) -> Samples:  # fmt: skip
         """Interpolated images between latents `a` and `b`, both ends included: `steps` for each pair, pair after pair.
 
-        Only the latent changes, so neighbouring images are similar: classes and members of a mixture cannot be
-        interpolated, and each pair keeps its own. labels, members: one for each pair, in turn, as for `decode`.
-        a, b: [Z] or [N, Z]. mode: "slerp" (spherical), "linear", or "prior": slerp for Gaussian latents, else linear.
-        truncation: as for `decode`; with latents from `sample(..., truncation=t)` both ends are those samples.
+        Only the latent changes, so neighbouring images are similar, or differ by a few dropout masks if the latent has
+        noise for them. Classes and members of a mixture cannot be interpolated, and each pair keeps its own. labels,
+        members: one for each pair, in turn, as for `decode`. a, b: [Z] or [N, Z]. mode: "slerp" (spherical), "linear",
+        or "prior", as the prior defines it: slerp for Gaussian latents, else linear. truncation: as for `decode`; with
+        latents from `sample(..., truncation=t)` both ends are those samples.
         Raises RecipeError as `decode` does, and if the two have different numbers of latents.
         """
         between = self.latents_between(a, b, steps=steps, mode=mode)

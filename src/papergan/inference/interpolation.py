@@ -27,6 +27,11 @@ def latents_between(prior: nn.Module, start: Tensor, end: Tensor, *, steps: int,
         )
     position = torch.linspace(0, 1, steps).repeat(len(start))
     first, last = start.repeat_interleave(steps, 0), end.repeat_interleave(steps, 0)
-    if mode == "prior" and isinstance(prior, Prior):
-        return prior.between(first, last, position)
-    return slerp(first, last, position) if mode == "slerp" else torch.lerp(first, last, position[:, None])
+    line = slerp if mode == "slerp" else _linear
+    if not isinstance(prior, Prior):
+        return line(first, last, position)
+    return prior.between(first, last, position) if mode == "prior" else prior.between_by(line, first, last, position)
+
+
+def _linear(start: Tensor, end: Tensor, position: Tensor) -> Tensor:
+    return torch.lerp(start, end, position[:, None].to(start))

@@ -31,7 +31,7 @@ def sampler_path_length(
     if not isinstance(sampler.prior, Prior):
         return None
     start, end = _ends(sampler, count, seed, progress)
-    return _trimmed_mean(sampler.generator, extractor, sampler.prior.between, start, end[0], seed)
+    return _trimmed_mean(sampler.generator, extractor, sampler.prior.path, start, end[0], seed)
 
 
 @torch.no_grad()

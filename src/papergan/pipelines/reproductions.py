@@ -111,7 +111,7 @@ def _by_source(
     trials: Sequence[ExperimentTrial], cards: Iterable[ScoreCard], dirac: Iterable[DiracResult],
     anchors: Mapping[str, Mapping[str, float]],
 ) -> dict[str, list[MeasuredRun]]:  # fmt: skip
-    """Measured runs by experiment or tool; the first of a recipe's cards counts."""
+    """Measured runs by experiment or tool; the first of a trial's cards counts."""
     mine: dict[str, tuple[str, ScoreCard]] = {}
     for card in cards:
         for trial in trials:
@@ -138,7 +138,8 @@ RULES = (
 def _is_of(card: ScoreCard, trial: ExperimentTrial) -> bool:
     """Whether a card belongs to this trial: same recipe and seed, exactly the whole budget, and the same rules.
 
-    A run that diverged belongs to it if it did so within the budget.
+    A run that diverged belongs to it if it did so within the budget. One without a best likelihood does not, where the
+    recipe keeps the likeliest generator.
     """
     recipe, steps = trial.recipe, card.steps
     if card.recipe_fingerprint != recipe.fingerprint:
@@ -152,6 +153,8 @@ def _is_of(card: ScoreCard, trial: ExperimentTrial) -> bool:
     )
     if card.ended_early is not None:
         return steps < wanted + 1.0
+    if recipe.evaluation.parzen_while_training and card.best_likelihood is None:
+        return False
     whole = abs(wanted - steps) < 1.0  # budgets in epochs and images are rounded to steps
     return whole and all(getattr(one, rule) == getattr(rules, rule) for one in card.protocols for rule in RULES)
 

@@ -41,12 +41,12 @@ class Checkpoint:
 
 
 def checkpoint_bytes(game: Game) -> int:
-    """The approximate size of a checkpoint in bytes: weights, two moments each, the average, two best generators."""
+    """The approximate size of a checkpoint in bytes: weights, two moments each, the average, three best generators."""
     weights, exported = (
         sum(tensor.nbytes for tensor in module.state_dict().values())
         for module in (game.networks, game.sampler(averaged=False))
     )
-    return int(3 * weights + (2 if game.average is None else 3) * exported)
+    return int(3 * weights + (3 if game.average is None else 4) * exported)
 
 
 def take_noted(lock: Path, otherwise: str) -> IO[str]:

@@ -65,13 +65,13 @@ def evaluate(
         seconds = measure_sampling_seconds(sampler, seed=recipe.seed, progress=progress_of(generator))
         final = score(sampler, "samples of the final generator")
         best: dict[str, BestScore] = {}
+        scored = {int(generator.metadata["step"]): final}
         for name in sorted({key.split(".", 1)[0] for key in snapshots.metadata if "." in key}):
             step, epoch = int(snapshots.metadata[f"{name}.step"]), float(snapshots.metadata[f"{name}.epoch"])
-            metrics = final
-            if step != int(generator.metadata["step"]):
+            if step not in scored:
                 sampler = exported_sampler(recipe, generator, snapshots.under(name), images=images)
-                metrics = score(sampler, f"samples of the {name.replace('_', ' ')} generator")
-            best[name] = BestScore(step=step, epoch=epoch, **metrics)
+                scored[step] = score(sampler, f"samples of the {name.replace('_', ' ')} generator")
+            best[name] = BestScore(step=step, epoch=epoch, **scored[step])
         game, should_stop = trained_game(recipe, trained, images), stop.requested
         progress = progress_of(trained)
         of_discriminator = measure_discriminator(
