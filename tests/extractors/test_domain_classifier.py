@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import logging
+import json
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from papergan.data.images import ImageSet, ImageSpec, ImageSplits
 from papergan.data.parquet import read_parquet
 from papergan.errors import EvaluationError
 from papergan.extractors.domain_classifier import DomainClassifier, DomainExtractor, DomainTap
-from papergan.extractors.domain_training import alternating_flips, train_domain_classifier, turned
+from papergan.extractors.domain_training import alternating_flips, is_near_chance, train_domain_classifier, turned
 from papergan.extractors.feature_extractor import FeatureExtractor
 from papergan.image_range import to_model_range
 from papergan.metrics.feature_statistics import FeatureStatistics
@@ -113,12 +113,16 @@ def test_the_seed_decides_and_the_random_state_of_the_caller_stays(weights: Weig
     assert trained(splits, seed=1).digest != weights.digest
 
 
-def test_too_little_accuracy_warns(splits: ImageSplits, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING):
-        trained(splits, min_accuracy=0.0)
-        assert not caplog.text
-        trained(splits, min_accuracy=1.01)
-    assert "do not trust" in caplog.text
+@pytest.mark.parametrize(
+    ("classes", "accuracy", "near"),
+    [(10, "0.1", True), (10, "0.32", True), (10, "0.33", False), (2, "0.6", True), (2, "0.63", False), (0, "0.4", True),
+     (0, "0.5", False)],
+)  # fmt: skip
+def test_what_is_near_chance_depends_on_the_number_of_classes_or_of_rotations(
+    classes: int, accuracy: str, near: bool
+) -> None:
+    about = {"classes": json.dumps([str(number) for number in range(classes)]), "test_accuracy": accuracy}
+    assert is_near_chance(Weights({}, about)) == near
 
 
 def test_epochs_are_reported(splits: ImageSplits) -> None:

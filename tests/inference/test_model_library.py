@@ -38,7 +38,7 @@ def test_the_newest_model_of_an_experiment_and_a_folder(tmp_path):
 
 def test_a_model_that_is_not_there_and_one_that_diverged(tmp_path):
     library = ModelLibrary(tmp_path)
-    with pytest.raises(CheckpointError, match="no trained model 'mine': train it first, `kedro run --pipelines mine`"):
+    with pytest.raises(CheckpointError, match="no trained model 'mine'; train it first, `kedro run --pipelines mine`"):
         library.model("mine")
     write_model(
         tmp_path / "mine/model/2026-01-01T00.00.00.000Z/model", diverged_model("dcgan", "diverged at step 3", {})

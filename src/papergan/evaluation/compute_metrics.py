@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
+from functools import cache
 from typing import Literal, get_args
 
 import torch
@@ -116,11 +117,14 @@ def _floor(
 
 def _frechet_distance(statistics: FeatureStatistics, reference: Reference) -> MetricValues:
     if statistics.count <= statistics.dimension:
-        logger.warning(
-            "%sfid of %d samples in %d dimensions is mostly bias; take more",
-            reference.extractor.metric_prefix, statistics.count, statistics.dimension,
-        )  # fmt: skip
+        _warn_of_bias(reference.extractor.metric_prefix, statistics.count, statistics.dimension)
     return {"fid": frechet_distance(statistics, reference.real.statistics.to(statistics.mean.device))}
+
+
+@cache
+def _warn_of_bias(prefix: str, count: int, dimension: int) -> None:
+    """Warn once in a process, not at every evaluation."""
+    logger.warning("%sfid of %d samples in %d dimensions is mostly bias; take more", prefix, count, dimension)
 
 
 def _deviations(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from papergan.atomic_files import path_from
 from papergan.data.memory import read_into_memory
-from papergan.errors import CheckpointError
-from papergan.inference.locate import locate
+from papergan.errors import CheckpointError, did_you_mean
+from papergan.inference.locate import locate, models_in
 from papergan.inference.model_folder import WEIGHTS, StoredModel, read_model
 from papergan.messages import quoted, sanitise
 from papergan.project import COMMAND
@@ -39,6 +39,10 @@ class ModelLibrary:
 
     folder: Path
 
+    def names(self) -> list[str]:
+        """The experiments that have a model here."""
+        return [one.name for one in sorted(self.folder.glob("*/")) if models_in(one)]
+
     def place(self, name: str) -> Path:
         """The model folder or file of an experiment, or of a source for `papergan.load`.
 
@@ -48,10 +52,10 @@ class ModelLibrary:
         if of_experiment.is_dir():
             return locate(of_experiment)
         if ":" not in name and not path_from(name).exists():
-            raise CheckpointError(
-                f"there is no trained model {quoted(name)}: train it first, "
-                f"`{COMMAND} run --pipelines {name}`, or give a model folder"
-            )
+            advice = f"train it first, `{COMMAND} run --pipelines {name}`, or give a model folder"
+            hint = did_you_mean(name, self.names(), advice)
+            hint += f" Otherwise {advice}" if advice not in hint else ""
+            raise CheckpointError(f"there is no trained model {quoted(name)}{hint}")
         return locate(name)
 
     def model(self, name: str) -> StoredModel:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Samples:
     """Images made by a generator.
 
@@ -41,6 +41,10 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.tensor)
+
+    def __repr__(self) -> str:
+        channels, height, width = self.tensor.shape[1:]
+        return f"Samples({len(self)} images, {channels}x{height}x{width}, {self.caption!r})"
 
     @property
     def pixels(self) -> Tensor:

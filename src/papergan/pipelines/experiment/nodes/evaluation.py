@@ -8,6 +8,7 @@ from papergan.datasets.feature_cache import FeatureCache
 from papergan.evaluation.encoder_scores import score_encoder
 from papergan.evaluation.reference import References
 from papergan.evaluation.scorecard import BestScore, RealRow, ScoreCard
+from papergan.extractors.domain_training import is_near_chance
 from papergan.game.nan_guard import finite_only
 from papergan.game.sampler import Sampler, measure_sampling_seconds
 from papergan.pipelines.experiment.nodes.discriminator_metrics import (
@@ -29,6 +30,7 @@ from papergan.training.signals import stoppable
 from papergan.weights import Weights
 
 UNTRAINED = "no accuracy of a discriminator, since none is trained"
+NEAR_CHANCE = "domain classifier little better than chance: its metrics say nothing"
 
 
 def evaluate(
@@ -85,5 +87,8 @@ def evaluate(
     return card(
         experiment, trained.metadata, protocols=scorer.protocols, final=final, best=best, real_rows=real_rows,
         sampling_seconds=seconds, generator_digest=generator.digest,
-        remarks=() if discriminator_is_trained(game) else (UNTRAINED,),
+        remarks=[
+            *([] if discriminator_is_trained(game) else [UNTRAINED]),
+            *([NEAR_CHANCE] if settings.domain and is_near_chance(domain_classifier) else []),
+        ],
     )  # fmt: skip

@@ -28,6 +28,7 @@ from papergan.evaluation.scorecard import RealRow
 from papergan.extractors.build import extractors_of
 from papergan.extractors.domain_classifier import BY_CHANNEL
 from papergan.extractors.domain_progress import Resuming
+from papergan.extractors.domain_training import is_near_chance
 from papergan.extractors.domain_training import train_domain_classifier as train_classifier
 from papergan.extractors.feature_extractor import FeatureExtractor
 from papergan.pipelines.experiment.restore import device_of
@@ -106,6 +107,9 @@ def classifier_of(
         draft.remove()
     accuracy = float(classifier.metadata["test_accuracy"])
     logger.info("Domain classifier of %s: %.1f %% of the test images right", images.train.name, 100 * accuracy)
+    if is_near_chance(classifier):
+        logger.warning("It is little better than chance: domain_fid and domain_is say nothing. Give it more images, or "
+                       "more epochs: evaluation.domain_classifier.epochs, now %d", settings.epochs)  # fmt: skip
     return classifier
 
 
