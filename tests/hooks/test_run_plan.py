@@ -64,6 +64,13 @@ def test_the_plan_says_what_will_be_done(plan):
     assert "none needed" in text
 
 
+def test_what_the_plan_says_of_missing_weights_can_be_typed(plan, tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path / "hub"))
+    given = recipe(evaluation=recipe()["evaluation"] | {"inception": True})
+    text = describe(replace(slower(plan, 1.0), recipe=Recipe.parse("mine", given)))
+    assert "--params mine.evaluation.inception=false,mine.evaluation.domain=true" in text
+
+
 def test_the_shorter_run_is_a_valid_one(plan):
     words = shlex.split(shorter(slower(plan, 2.0)).partition(": ")[2])
     assert words[:4] == ["kedro", "run", "--pipelines", "mine"]

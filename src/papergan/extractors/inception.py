@@ -28,7 +28,7 @@ INCEPTION_FILE = PretrainedFile(
     title="the Inception network of 2015-12-05",
     url="https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth",
     setting="evaluation.inception_weights",
-    instead="score with the domain classifier alone: NAME.evaluation.inception=false, with the experiment as NAME",
+    instead="score with the domain classifier instead: --params evaluation.inception=false,evaluation.domain=true",
     last_layer=(1008, 2048),
     num_tensors=472,
 )

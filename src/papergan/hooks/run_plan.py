@@ -237,17 +237,17 @@ def _facts(plan: RunPlan) -> Iterator[tuple[str, str]]:
     yield "memory", f"{plan.cost.peak_bytes / GIGA:.1f} GiB for training, {features / GIGA:.1f} GiB for features"
     disk = (training.keep_checkpoints + 2) * checkpoint_bytes(plan.game)
     yield "disk", f"{disk / GIGA:.2f} GiB for {training.keep_checkpoints} checkpoints and the results"
-    yield "weights", _weights(recipe)
+    yield "weights", _weights(plan)
     if look := shorter(plan):
         yield "a look", look
 
 
-def _weights(recipe: Recipe) -> str:
+def _weights(plan: RunPlan) -> str:
     """Which published weights evaluation needs, and whether they are here. Nothing is downloaded."""
     try:
-        files = weight_files(recipe.evaluation.model_copy(update={"allow_download": False}))
+        files = weight_files(plan.recipe.evaluation.model_copy(update={"allow_download": False}))
     except EvaluationError as error:
-        return str(error)
+        return str(error).replace("evaluation.", f"{plan.name}.evaluation.")
     return ", ".join(str(path) for path in files.values()) or "none needed"
 
 
