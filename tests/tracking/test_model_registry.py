@@ -70,3 +70,19 @@ def test_papergan_loads_it_by_alias_and_by_run(logged, monkeypatch):
     assert papergan.load(f"runs:/{run}").digest == digest
     with pytest.raises(papergan.errors.CheckpointError, match="MLflow has no such model"):
         papergan.load("models:/dcgan_labels@worst")
+
+
+def test_without_an_address_the_workspaces_store_is_read_and_none_is_made(logged, tmp_path, monkeypatch):
+    folder, *_ = logged
+    monkeypatch.setattr("mlflow.tracking._tracking_service.utils._tracking_uri", None)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("PAPERGAN_WORKSPACE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        papergan.errors.CheckpointError, match="there is no MLflow store .*mlruns/mlflow.db; name yours"
+    ):
+        papergan.load("models:/dcgan_labels@best_domain_fid")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "mlruns").symlink_to(folder)
+    assert papergan.load("models:/dcgan_labels@best_domain_fid").digest == model_of("dcgan_labels").config["digest"]
+    assert not mlflow.is_tracking_uri_set()

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import torch
 
-from papergan.atomic_files import path_from, reading_errors
+from papergan.atomic_files import folder_from, path_from, reading_errors
 from papergan.errors import CheckpointError, PaperganError, RecipeError
 from papergan.inference.generator import Generator
 from papergan.inference.model_folder import CARD, CONFIG, PICTURE, WEIGHTS, StoredModel, output_of, read_model
@@ -18,9 +18,10 @@ from papergan.inference.sound.models import SoundModel, sound_model
 from papergan.inference.translator import Translator
 from papergan.inference.vectors import VectorGenerator
 from papergan.messages import first_line, quoted
-from papergan.project import COMMAND
+from papergan.project import COMMAND, PROJECT
 from papergan.training.numerics import choose_device
 
+MLFLOW_VARIABLE = "MLFLOW_TRACKING_URI"
 AnyModel = Generator | SoundModel | VectorGenerator
 G = TypeVar("G", Generator, VectorGenerator)
 # raised by networks of impossible sizes, and by settings of a wrong type
@@ -127,19 +128,41 @@ def _from_mlflow(text: str) -> Path:
     except ImportError:
         raise RecipeError(f"{text}: needs MLflow; pip install mlflow") from None
     place = text
-    try:
-        if text.startswith("runs:/") and text.count("/") == 1:
-            outputs = MlflowClient().get_run(text.removeprefix("runs:/")).outputs
-            if not outputs or not outputs.model_outputs:
-                raise CheckpointError(f"{text}: this run has no model; it is logged at the end of an experiment")
-            place = f"models:/{outputs.model_outputs[-1].model_id}"
-        folder = Path(download_artifacts(artifact_uri=place))
-    except (MlflowException, OSError) as error:
-        raise CheckpointError(f"{text}: MLflow has no such model ({first_line(error)})") from error
+    with _mlflow_store(text) as store:
+        try:
+            if text.startswith("runs:/") and text.count("/") == 1:
+                outputs = MlflowClient().get_run(text.removeprefix("runs:/")).outputs
+                if not outputs or not outputs.model_outputs:
+                    raise CheckpointError(f"{text}: this run has no model; it is logged at the end of an experiment")
+                place = f"models:/{outputs.model_outputs[-1].model_id}"
+            folder = Path(download_artifacts(artifact_uri=place))
+        except (MlflowException, OSError) as error:
+            raise CheckpointError(f"{text}: MLflow has no such model{store} ({first_line(error)})") from error
     found = sorted(folder.rglob(CONFIG))
     if not found:
         raise CheckpointError(f"{text} holds no model of papergan")
     return found[0].parent
+
+
+@contextmanager
+def _mlflow_store(text: str) -> Iterator[str]:
+    """Let MLflow read the workspace's store inside the block, unless another one was chosen; yields " in ADDRESS".
+
+    Raises CheckpointError if there is neither: MLflow would make an empty one in the working directory.
+    """
+    import mlflow
+
+    if mlflow.is_tracking_uri_set():  # by the program or its environment
+        yield ""
+        return
+    database = (folder_from("PAPERGAN_WORKSPACE") or PROJECT) / "mlruns" / "mlflow.db"
+    if not database.is_file():
+        raise CheckpointError(f"{text}: there is no MLflow store {database}; name yours in {MLFLOW_VARIABLE}")
+    os.environ[MLFLOW_VARIABLE] = f"sqlite:///{database}"
+    try:
+        yield f" in {database}"
+    finally:
+        del os.environ[MLFLOW_VARIABLE]
 
 
 def _from_hub(text: str) -> Path:
