@@ -16,6 +16,8 @@ from mlflow import MlflowClient
 from helpers.project_run import EXPERIMENT, PROJECT, command_here, kedro_here, run_here, start_there
 from helpers.same_files import differing
 from papergan.config.registry import TOOLS, discover, studies
+from papergan.extractors.domain_training import is_near_chance
+from papergan.pipelines.experiment.nodes.evaluation import NEAR_CHANCE
 
 PICTURES = {"results": 2, "use_a_generator": 3}  # samples and curves; samples, truncation, interpolation
 STEPS = 20
@@ -82,7 +84,8 @@ class TestWhatARunLeaves:
         assert card.dataset == "synthetic_shapes/train[:320]"
         assert card.steps == STEPS
         assert card.images_seen == 16 * STEPS
-        assert card.notes == ("with latent_dim=8, width=8",)
+        near = [NEAR_CHANCE] if is_near_chance(load("domain_classifier")) else []  # after a few steps on 320 images
+        assert card.notes == ("with latent_dim=8, width=8", *near)
         assert {"domain_fid", "domain_is_mean", "discriminator_accuracy_midpoint"} <= set(card.final)
         assert "fid" not in card.final
         assert card.best_fid.metrics["domain_num_samples"] == card.final["domain_num_samples"] == 120
