@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from papergan.atomic_files import folder_from
 from papergan.errors import RecipeError
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -18,6 +19,16 @@ PROJECT = _ABOVE if IN_CHECKOUT else Path.cwd()
 CONFIGURATION = PROJECT / "conf" if IN_CHECKOUT else _PACKAGE / "conf"
 COMMAND = "kedro" if IN_CHECKOUT else "python -m papergan"
 """What precedes `run` and `clean` on the command line."""
+MLFLOW_VARIABLE = "MLFLOW_TRACKING_URI"
+"""MLflow's own variable; if set, it overrides the store of the workspace and the one in mlflow.yml."""
+
+
+def workspace() -> Path:
+    """The folder of data/ and mlruns/, absolute: the one in PAPERGAN_WORKSPACE, else the project's.
+
+    Raises RecipeError if the path or one of its parents is not a folder.
+    """
+    return folder_from("PAPERGAN_WORKSPACE") or PROJECT
 
 
 def check_configuration() -> None:

@@ -6,8 +6,9 @@ import logging
 import os
 from pathlib import Path
 
+from papergan import project
 from papergan.atomic_files import folder_from
-from papergan.project import CONFIGURATION, IN_CHECKOUT, PROJECT
+from papergan.project import CONFIGURATION, IN_CHECKOUT
 from papergan.remote_copy import url_from
 
 # Turn off the telemetry of Kedro and MLflow, before either reads its setting.
@@ -31,7 +32,7 @@ from papergan.hooks import (  # noqa: E402 - after the switches above
 
 def workspace() -> str:
     """The folder that holds data/ and mlruns/: PAPERGAN_WORKSPACE, else the project's folder. Always absolute."""
-    return (folder_from("PAPERGAN_WORKSPACE") or PROJECT).as_posix()
+    return project.workspace().as_posix()
 
 
 def remote_copy() -> dict[str, str | None]:

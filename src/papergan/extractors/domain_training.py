@@ -31,7 +31,7 @@ MOMENTUM = 0.9
 WEIGHT_DECAY = 5e-4
 SHIFT = 2
 IMAGES_AT_ONCE = 500
-NEAR_CHANCE = 0.25  # accuracy corrected for chance, (a - 1/K) / (1 - 1/K) with K classes
+MIN_CORRECTED_ACCURACY = 0.25  # accuracy corrected for chance, (a - 1/K) / (1 - 1/K) with K classes
 
 
 def train_classifier_of_width(
@@ -111,7 +111,7 @@ def train_domain_classifier(
 def is_near_chance(classifier: Weights) -> bool:
     """Whether its test accuracy is less than a quarter of the way from chance to 1, so that its metrics say nothing."""
     chance = 1.0 / (len(json.loads(classifier.metadata["classes"])) or NUM_TURNS)
-    return (float(classifier.metadata["test_accuracy"]) - chance) / (1.0 - chance) < NEAR_CHANCE
+    return (float(classifier.metadata["test_accuracy"]) - chance) / (1.0 - chance) < MIN_CORRECTED_ACCURACY
 
 
 def _fit(

@@ -50,7 +50,7 @@ class Prior(nn.Module):
 
     def between(self, start: Tensor, end: Tensor, position: Tensor) -> Tensor:
         """Linear interpolation from `start` to `end`, [B, Z] each; position [B] in 0..1."""
-        return torch.lerp(start, end, position[:, None].to(start))
+        return linear(start, end, position)
 
     def between_by(self, interpolation: Interpolation, start: Tensor, end: Tensor, position: Tensor) -> Tensor:
         """As `between`, by another interpolation of what can be interpolated: `slerp`, for example."""
@@ -210,6 +210,11 @@ class InputImages(Prior):
 def one_hot(chosen: Tensor, choices: int) -> Tensor:
     """One-hot vectors: integers [B] in 0..choices - 1 -> float32 [B, choices]; deterministic, by comparison."""
     return (chosen[:, None] == torch.arange(choices, device=chosen.device)).float()
+
+
+def linear(start: Tensor, end: Tensor, position: Tensor) -> Tensor:
+    """Linear interpolation, (1 - t) a + t b. start, end: [B, Z]; position: [B] in 0..1."""
+    return torch.lerp(start, end, position[:, None].to(start))
 
 
 def slerp(start: Tensor, end: Tensor, position: Tensor) -> Tensor:

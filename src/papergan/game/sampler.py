@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from papergan.errors import RecipeError
-from papergan.game.priors import Prior, WithChoice
+from papergan.game.priors import Prior, WithChoice, linear
 from papergan.game.schedules import Progress
 from papergan.randomness import random_state, seeded, set_random_state
 
@@ -133,7 +133,7 @@ class Sampler(nn.Module):
         changes: labels and other arguments of the generator stay those of the start. In evaluation mode.
         """
         start, end = (self.latents(rows, seed, f"way {which}", progress=progress) for which in ("start", "end"))
-        between = self.prior.between if isinstance(self.prior, Prior) else _straight
+        between = self.prior.between if isinstance(self.prior, Prior) else linear
         position = torch.linspace(0, 1, steps, device=self.device).repeat(rows)
         first, last = (part.repeat_interleave(steps, 0) for part in (start[0], end[0]))
         rest = [part.repeat_interleave(steps, 0) for part in start[1:]]
@@ -209,7 +209,3 @@ def measure_sampling_seconds(sampler: Sampler, *, seed: int, progress: Progress 
 def _wait(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-
-
-def _straight(start: Tensor, end: Tensor, position: Tensor) -> Tensor:
-    return torch.lerp(start, end, position[:, None].to(start))

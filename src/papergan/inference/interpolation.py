@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from papergan.errors import RecipeError
-from papergan.game.priors import Prior, slerp
+from papergan.game.priors import Prior, linear, slerp
 from papergan.messages import quoted
 
 MODES = ("prior", "slerp", "linear")
@@ -27,11 +27,7 @@ def latents_between(prior: nn.Module, start: Tensor, end: Tensor, *, steps: int,
         )
     position = torch.linspace(0, 1, steps).repeat(len(start))
     first, last = start.repeat_interleave(steps, 0), end.repeat_interleave(steps, 0)
-    line = slerp if mode == "slerp" else _linear
+    line = slerp if mode == "slerp" else linear
     if not isinstance(prior, Prior):
         return line(first, last, position)
     return prior.between(first, last, position) if mode == "prior" else prior.between_by(line, first, last, position)
-
-
-def _linear(start: Tensor, end: Tensor, position: Tensor) -> Tensor:
-    return torch.lerp(start, end, position[:, None].to(start))

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import torch
 
-from papergan.atomic_files import folder_from, path_from, reading_errors
+from papergan.atomic_files import path_from, reading_errors
 from papergan.errors import CheckpointError, PaperganError, RecipeError
 from papergan.inference.generator import Generator
 from papergan.inference.model_folder import CARD, CONFIG, PICTURE, WEIGHTS, StoredModel, output_of, read_model
@@ -18,10 +18,9 @@ from papergan.inference.sound.models import SoundModel, sound_model
 from papergan.inference.translator import Translator
 from papergan.inference.vectors import VectorGenerator
 from papergan.messages import first_line, quoted
-from papergan.project import COMMAND, PROJECT
+from papergan.project import COMMAND, MLFLOW_VARIABLE, workspace
 from papergan.training.numerics import choose_device
 
-MLFLOW_VARIABLE = "MLFLOW_TRACKING_URI"
 AnyModel = Generator | SoundModel | VectorGenerator
 G = TypeVar("G", Generator, VectorGenerator)
 # raised by networks of impossible sizes, and by settings of a wrong type
@@ -155,7 +154,7 @@ def _mlflow_store(text: str) -> Iterator[str]:
     if mlflow.is_tracking_uri_set():  # by the program or its environment
         yield ""
         return
-    database = (folder_from("PAPERGAN_WORKSPACE") or PROJECT) / "mlruns" / "mlflow.db"
+    database = workspace() / "mlruns" / "mlflow.db"
     if not database.is_file():
         raise CheckpointError(f"{text}: there is no MLflow store {database}; name yours in {MLFLOW_VARIABLE}")
     os.environ[MLFLOW_VARIABLE] = f"sqlite:///{database}"

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from papergan.extractors.feature_extractor import FeatureExtractor, full_precision
-from papergan.game.priors import Prior
+from papergan.game.priors import Prior, linear
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
 from papergan.game.style_generator import StyleGenerator
@@ -47,15 +47,11 @@ def style_path_length(
         return None
     with full_precision(sampler.device):
         start, end = (generator.map(*part) for part in _ends(sampler, count, seed, progress))
-    return _trimmed_mean(generator.synthesise, extractor, _straight, (start,), end, seed)
+    return _trimmed_mean(generator.synthesise, extractor, linear, (start,), end, seed)
 
 
 def _ends(sampler: Sampler, count: int, seed: int, progress: Progress) -> list[tuple[Tensor, ...]]:
     return [sampler.latents(count, seed, f"path {end}", progress=progress) for end in ("start", "end")]
-
-
-def _straight(start: Tensor, end: Tensor, position: Tensor) -> Tensor:
-    return torch.lerp(start, end, position[:, None])
 
 
 def _trimmed_mean(

@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from papergan.atomic_files import folder_from
 from papergan.errors import RecipeError, did_you_mean
 from papergan.messages import quoted
-from papergan.project import PROJECT
+from papergan.project import MLFLOW_VARIABLE, workspace
 from papergan.validation import StrictModel, flattened, validation_errors
 
 if TYPE_CHECKING:
     from kedro_mlflow.config.kedro_mlflow_config import KedroMlflowConfig
 
 
-VARIABLE = "MLFLOW_TRACKING_URI"  # MLflow's own; if set, it overrides the store in mlflow.yml
 ARTIFACTS = "tracking.experiment.create_experiment_kwargs.artifact_location"
 UNUSED = (
     "server.mlflow_registry_uri", "server.credentials", "server.request_header_provider", "tracking.run.id",
@@ -72,13 +70,13 @@ class MlflowConfiguration:
         """
         experiment = options.tracking.experiment
         given, artifacts = options.server.mlflow_tracking_uri, experiment.create_experiment_kwargs.artifact_location
-        uri = os.environ.get(VARIABLE) or given
+        uri = os.environ.get(MLFLOW_VARIABLE) or given
         _refuse_unused(options)
         if not uri or not artifacts:
             raise RecipeError(f"mlflow.yml must give server.mlflow_tracking_uri and {ARTIFACTS}")
         kind = uri.partition(":")[0].partition("+")[0]
         if kind not in STORES:
-            where = VARIABLE if uri != given else "mlflow.yml: server.mlflow_tracking_uri"
+            where = MLFLOW_VARIABLE if uri != given else "mlflow.yml: server.mlflow_tracking_uri"
             raise RecipeError(f"{where}: unknown kind {quoted(kind)}{did_you_mean(kind, STORES)}")
         interface = uri if kind in SERVERS else f"http://{options.ui.host}:{options.ui.port}"
         untracked = tuple(options.tracking.disable_tracking.pipelines)
@@ -92,8 +90,7 @@ def _folder_of(location: str) -> str:
             f"mlflow.yml: {ARTIFACTS}: expected a folder, got {quoted(location)}; for other storage, start "
             "`mlflow server` with it as --artifacts-destination, and give the server's address"
         )
-    workspace = folder_from("PAPERGAN_WORKSPACE") or PROJECT
-    return str(workspace / location.removeprefix("file://"))
+    return str(workspace() / location.removeprefix("file://"))
 
 
 def _refuse_unused(options: KedroMlflowConfig) -> None:

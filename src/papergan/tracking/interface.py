@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from papergan.config.papers import find_paper
 from papergan.messages import without_password
-from papergan.tracking.configuration import VARIABLE, MlflowConfiguration
+from papergan.project import MLFLOW_VARIABLE
+from papergan.tracking.configuration import MlflowConfiguration
 from papergan.tracking.database import PREFIX
 
 EARLIER_PREFIX = "papergan"  # experiments were called papergan/tahvili2025
@@ -79,7 +80,7 @@ def ui_options(configuration: MlflowConfiguration) -> str | None:
     if uri == address or uri.startswith(("http:", "https:", "databricks")):
         return None
     near = uri.replace(f"{PREFIX}{os.getcwd()}/", PREFIX)
-    shown = shlex.quote(near) if without_password(uri) == uri else f'"${VARIABLE}"'
+    shown = shlex.quote(near) if without_password(uri) == uri else f'"${MLFLOW_VARIABLE}"'
     host, _, port = address.removeprefix("http://").rpartition(":")
     return f"ui --backend-store-uri {shown} --host {host}" + ("" if port == "5000" else f" --port {port}")
 

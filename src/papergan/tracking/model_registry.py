@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from papergan.messages import quiet_libraries
-from papergan.tracking.configuration import VARIABLE
+from papergan.project import MLFLOW_VARIABLE
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -102,7 +102,7 @@ def _mlflow_set_up(uri: str) -> Iterator[None]:
     import mlflow
 
     bars = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
-    uri_before, before = mlflow.get_tracking_uri(), {name: os.environ.get(name) for name in (VARIABLE, bars)}
+    uri_before, before = mlflow.get_tracking_uri(), {name: os.environ.get(name) for name in (MLFLOW_VARIABLE, bars)}
     os.environ[bars] = "false"
     mlflow.set_tracking_uri(uri)
     try:

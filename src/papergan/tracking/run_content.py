@@ -128,14 +128,13 @@ def summary_metrics(card: ScoreCard) -> dict[str, float]:
     """
     row: dict[str, float] = {"step": card.steps}
     for place, protocol in enumerate(card.protocols):
-        names = {metric: protocol.name_of(METRICS[metric]) for metric in SUMMARY}
-        for metric, short in SUMMARY.items() if place == 0 else [("fid", "fid")]:
-            if names[metric] in card.final:
-                row[f"summary/{names[metric].removesuffix(metric)}{short}"] = card.final[names[metric]]
-        for which, metric in BEST_METRICS.items() if place == 0 else ():
-            best = card.best.get(which)
-            if best is not None and names[metric] in best.metrics:
-                row[f"summary/best_{names[metric].removesuffix(metric)}{which}"] = best.metrics[names[metric]]
+        shown = [("", short, metric, card.final) for metric, short in SUMMARY.items() if place == 0 or metric == "fid"]
+        if place == 0:
+            shown += [("best_", which, BEST_METRICS[which], best.metrics) for which, best in card.best.items()]
+        for kind, short, metric, found in shown:
+            name = protocol.name_of(METRICS[metric])
+            if name in found:
+                row[f"summary/{kind}{name.removesuffix(metric)}{short}"] = found[name]
     return row | {"summary/images": card.images_seen, "summary/training_minutes": card.training_seconds / 60}
 
 

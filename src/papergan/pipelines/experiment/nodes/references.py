@@ -108,8 +108,10 @@ def classifier_of(
     accuracy = float(classifier.metadata["test_accuracy"])
     logger.info("Domain classifier of %s: %.1f %% of the test images right", images.train.name, 100 * accuracy)
     if is_near_chance(classifier):
-        logger.warning("It is little better than chance: domain_fid and domain_is say nothing. Give it more images, or "
-                       "more epochs: evaluation.domain_classifier.epochs, now %d", settings.epochs)  # fmt: skip
+        logger.warning(
+            "The domain classifier of %s is little better than chance: its metrics say nothing. Give it more images "
+            "or epochs: evaluation.domain_classifier.epochs, now %d", images.train.name, settings.epochs,
+        )  # fmt: skip
     return classifier
 
 
