@@ -14,7 +14,7 @@ from helpers.project_run import PROJECT
 from papergan import project
 
 SHOW = "from papergan import project as p; print(p.IN_CHECKOUT, p.PROJECT, p.CONFIGURATION, p.COMMAND, sep='|')"
-MODULES = ("__init__", "__main__", "errors", "messages", "project", "distributed/__init__")
+MODULES = ("__init__", "__main__", "atomic_files", "errors", "messages", "project", "distributed/__init__")
 
 
 def installed(folder: Path, *, configuration: bool) -> Path:
